@@ -4,6 +4,7 @@
 raises `ImproperlyConfigured` with its name, so that a process never starts on a guess.
 """
 
+import os
 from pathlib import Path
 
 from environ import FileAwareEnv
@@ -12,4 +13,4 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = FileAwareEnv()
 # `make run` leaves the addresses and keys of its demo here, so that manage.py reaches the same one.
-env.read_env(BASE_DIR / ".local" / "env")
+env.read_env(Path(os.environ.get("DATA_DIR") or BASE_DIR / ".local") / "env")

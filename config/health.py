@@ -1,8 +1,9 @@
 """Two questions an orchestrator asks: is the process alive, and can it move money now?"""
 
 from django.core.cache import cache
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
+from redis.exceptions import RedisError
 
 
 def live(request: HttpRequest) -> JsonResponse:
@@ -20,16 +21,16 @@ def ready(request: HttpRequest) -> JsonResponse:
 def _is_writable() -> bool:
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_is_in_recovery()")
-            row = cursor.fetchone()
-    except DatabaseError:
+            # On in a replica, and in a primary that was told to refuse writes.
+            cursor.execute("SHOW transaction_read_only")
+            return bool(cursor.fetchone() == ("off",))
+    except Error:
         return False
-    return row is not None and row[0] is False
 
 
 def _cache_answers() -> bool:
     try:
         cache.get("health")
-    except OSError:
+    except RedisError:
         return False
     return True

@@ -1,16 +1,17 @@
-"""All settings, from the environment only, top to bottom: core, database, cache, queue, protocol, security.
+"""All settings, from the environment only: core, database, queue, ledger, protocol, security.
 
-docs/operations.md lists every variable; system checks (`loyalty.checks`, `giftcard_provider.checks`)
-refuse the weak ones.
+docs/operations.md lists every variable; system checks (`loyalty.checks`,
+`giftcard_provider.checks`) refuse the weak ones.
 """
 
 from datetime import timedelta
 from typing import Any
 
 import django_stubs_ext
+from csp.constants import NONE, SELF
+
 from config.env import BASE_DIR, env
 from config.logging import logging_config
-from csp.constants import NONE, SELF
 
 django_stubs_ext.monkeypatch()
 
@@ -90,7 +91,7 @@ LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"))
 
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"] |= {
-    "ATOMIC_REQUESTS": False,  # money is committed by the ledger's verbs, never by the end of a request
+    "ATOMIC_REQUESTS": False,  # the ledger's verbs commit money, never the end of a request
     "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=600),
     "CONN_HEALTH_CHECKS": True,
     "DISABLE_SERVER_SIDE_CURSORS": True,  # PgBouncer in transaction mode
@@ -126,12 +127,12 @@ CELERY_TIMEZONE = "UTC"
 
 # --- The ledger ----------------------------------------------------------------------------------
 
-# 32 random bytes each in base64: the current key first, then the previous one while it is rotated out.
+# 32 random bytes each in base64: the current key, then the previous one while it is rotated out.
 LOYALTY_CODE_KEYS = env.list("LOYALTY_CODE_KEYS")
 
 # --- The protocol --------------------------------------------------------------------------------
 
-# Path below which VTEX calls us; at least one segment, since the Hub glues paths to the service URL.
+# The path below which VTEX calls us; at least one segment, since the Hub glues paths to the URL.
 GIFTCARD_PROVIDER_MOUNT = env.str("GIFTCARD_PROVIDER_MOUNT", default="vtex").strip("/")
 # Wrong codes that one shopper and cart may type within the window before searches answer nothing.
 GIFTCARD_PROVIDER_WRONG_CODES = env.int("GIFTCARD_PROVIDER_WRONG_CODES", default=10)

@@ -1,10 +1,11 @@
 """Everything this installation answers: the protocol, the back office, its health."""
 
-from config import health
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
+
+from config import health
 
 urlpatterns = [
     path(f"{settings.GIFTCARD_PROVIDER_MOUNT}/", include("giftcard_provider.urls")),

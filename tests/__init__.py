@@ -1,0 +1,1 @@
+"""The tests mirror the code: one file per verb, endpoint, page and job."""

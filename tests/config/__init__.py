@@ -1,0 +1,1 @@
+"""The wiring: embedded servers, launcher, environment, health, logging."""
