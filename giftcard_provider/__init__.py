@@ -1,0 +1,1 @@
+"""The VTEX Gift Card Provider Protocol, served over the ledger of `loyalty`."""

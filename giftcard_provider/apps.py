@@ -1,0 +1,11 @@
+"""The protocol as a Django application."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class GiftCardProviderConfig(AppConfig):
+    """What VTEX calls, and with which credentials."""
+
+    name = "giftcard_provider"
+    verbose_name = _("VTEX Gift Card Provider Protocol")

@@ -1,0 +1,3 @@
+"""The eleven operations."""
+
+urlpatterns = []

@@ -1,0 +1,1 @@
+"""The credit system: cards, balances, transactions. It knows no HTTP and no VTEX."""

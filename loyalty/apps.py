@@ -1,0 +1,21 @@
+"""The credit system as a Django application, and Django's admin with our site."""
+
+# The module, not the class: a second AppConfig in this namespace would make the default ambiguous.
+from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
+from django.utils.translation import gettext_lazy as _
+
+
+class LoyaltyConfig(AppConfig):
+    """Cards, balances and transactions."""
+
+    name = "loyalty"
+    verbose_name = _("gift cards and credit")
+    default = True
+
+
+class BackOfficeConfig(admin_apps.AdminConfig):
+    """`django.contrib.admin`, served by `loyalty.back_office`."""
+
+    default_site = "loyalty.back_office.BackOfficeSite"
+    default = False

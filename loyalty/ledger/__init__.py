@@ -1,0 +1,38 @@
+"""The only code that moves money.
+
+Each verb is one durable transaction on one card, and happens once for each request id:
+
+| verb              | movement                                            |
+|-------------------|-----------------------------------------------------|
+| issue             | outside → available, on a new card                  |
+| credit            | outside → available                                 |
+| authorize         | available → held                                    |
+| settle            | held → spent                                        |
+| cancel (debit)    | held → available, then spent → available            |
+| cancel (credit)   | available → removed                                 |
+| expire            | available → expired                                 |
+| adjust            | outside → available, or available → removed         |
+| block, unblock    | nothing                                             |
+| close             | available → removed                                 |
+"""
+
+from loyalty.ledger.credits import adjust, credit, expire, issue
+from loyalty.ledger.idempotency import Recall, recall_purchase, recall_step
+from loyalty.ledger.purchases import authorize, cancel, settle
+from loyalty.ledger.states import block, close, unblock
+
+__all__ = [
+    "Recall",
+    "adjust",
+    "authorize",
+    "block",
+    "cancel",
+    "close",
+    "credit",
+    "expire",
+    "issue",
+    "recall_purchase",
+    "recall_step",
+    "settle",
+    "unblock",
+]

@@ -1,0 +1,67 @@
+"""The verbs that change what a card may do, under the same lock as its money: block, unblock, close."""
+
+from loyalty.exceptions import CardClosed, MoneyHeld, ReasonRequired
+from loyalty.ledger.credits import removed
+from loyalty.ledger.idempotency import check_request_id
+from loyalty.ledger.position import lock_card
+from loyalty.ledger.posting import Movement, Request, declines_recorded, durable, post
+from loyalty.models import GiftCard, Operation, Reason
+
+
+def block(
+    card_id: int, *, request_id: str, actor: str, reason: str = "", note: str = ""
+) -> Operation:
+    """Stop debits and credits; what is held can still be settled and canceled."""
+    return _change(
+        card_id, Operation.Kind.BLOCK, GiftCard.Status.BLOCKED, request_id, actor, reason, note
+    )
+
+
+def unblock(
+    card_id: int, *, request_id: str, actor: str, reason: str = "", note: str = ""
+) -> Operation:
+    """Let a blocked card be used again."""
+    return _change(
+        card_id, Operation.Kind.UNBLOCK, GiftCard.Status.ACTIVE, request_id, actor, reason, note
+    )
+
+
+def close(card_id: int, *, request_id: str, actor: str, reason: str, note: str = "") -> Operation:
+    """End a card for good: what is available → removed, and the operation says how much that was.
+
+    Raises `MoneyHeld` (recorded) while a purchase holds money, `ReasonRequired` without a reason.
+    """
+    if reason not in Reason.values:
+        raise ReasonRequired
+    return _change(
+        card_id, Operation.Kind.CLOSE, GiftCard.Status.CLOSED, request_id, actor, reason, note
+    )
+
+
+def _change(
+    card_id: int,
+    kind: Operation.Kind,
+    status: GiftCard.Status,
+    request_id: str,
+    actor: str,
+    reason: str,
+    note: str,
+) -> Operation:
+    check_request_id(request_id)
+    with durable():
+        position = lock_card(card_id, kind=kind, request_id=request_id)
+        closes = status == GiftCard.Status.CLOSED
+        if position.prior:
+            return position.prior.first_answer(kind, position.prior.operation.amount).operation
+        request = Request(
+            kind, request_id, position.available if closes else 0, actor, reason, note
+        )
+        movements: list[Movement] = []
+        with declines_recorded(position, request):
+            if position.is_closed:
+                raise CardClosed
+            if closes and position.held:
+                raise MoneyHeld
+            if closes and position.available:
+                movements = removed(position, position.available, request.at)
+        return post(position, request, movements, card_changes={"status": status})

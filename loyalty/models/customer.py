@@ -1,0 +1,103 @@
+"""Who owns cards: the only table with personal data."""
+
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.identity import Identity
+from loyalty.models.store import Store
+
+
+class CustomerQuerySet(models.QuerySet["Customer"]):
+    """Customers of a store."""
+
+    def identified_by(self, identity: Identity) -> Self:
+        """The customers that an identity matches: `Identity.matches`, in SQL. Nobody for an empty one."""
+        return self.filter(identity_filter(identity))
+
+
+def identity_filter(identity: Identity, prefix: str = "") -> Q:
+    """`Identity.matches` as a condition on customers reached through `prefix` (as in "owner__")."""
+
+    def equal(field: str, value: str) -> Q:
+        return Q(**{f"{prefix}{field}": value})
+
+    found = Q(pk__in=[])
+    for field in ("profile_id", "document", "corporate_document"):
+        if value := getattr(identity, field):
+            found |= equal(field, value)
+    if identity.email:
+        same_email = equal("email", identity.email)
+        for field in ("document", "corporate_document"):
+            if value := getattr(identity, field):
+                same_email &= equal(field, "") | equal(field, value)
+        found |= same_email
+    return found
+
+
+class Customer(models.Model):
+    """A person or company of one store, as far as known; documents and e-mail are kept normalized."""
+
+    store = models.ForeignKey(
+        Store, models.PROTECT, related_name="customers", verbose_name=_("store")
+    )
+    profile_id = models.CharField(_("VTEX profile id"), max_length=254, blank=True)
+    email = models.CharField(_("e-mail"), max_length=254, blank=True)
+    document = models.CharField(_("personal document"), max_length=254, blank=True)
+    corporate_document = models.CharField(_("company document"), max_length=254, blank=True)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    objects = CustomerQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["store", "profile_id"],
+                condition=~Q(profile_id=""),
+                name="customer_profile_in_store",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["store", "email"], name="customer_email"),
+            models.Index(fields=["store", "document"], name="customer_document"),
+            models.Index(fields=["store", "corporate_document"], name="customer_corporate_document"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email or self.document or self.corporate_document or str(self.pk)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keep what is stored in the form in which it is searched."""
+        identity = self.identity
+        self.email, self.profile_id = identity.email, identity.profile_id
+        self.document, self.corporate_document = identity.document, identity.corporate_document
+        super().save(*args, **kwargs)
+
+    @property
+    def identity(self) -> Identity:
+        """The customer as search and debit compare it."""
+        return Identity.of(
+            profile_id=self.profile_id,
+            email=self.email,
+            document=self.document,
+            corporate_document=self.corporate_document,
+        )
+
+    def learn(self, identity: Identity, *, name: str = "") -> None:
+        """Fill in what was not known yet; nothing known is ever overwritten. Safe to repeat."""
+        for field, value in {
+            "email": identity.email,
+            "document": identity.document,
+            "corporate_document": identity.corporate_document,
+            "name": name.strip()[:200],
+        }.items():
+            if value and not getattr(self, field):
+                unknown = Customer.objects.filter(pk=self.pk, **{field: ""})
+                if unknown.update(**{field: value}):
+                    setattr(self, field, value)
