@@ -77,8 +77,8 @@ class Guarded:
         """The child's exit code, once it has ended by itself."""
         return self._guard.wait(timeout)
 
-    def stop(self, stop_signal: signal.Signals | None = None) -> None:
-        """End the child, by another signal than its usual one if given; return when it is gone."""
+    def request_stop(self, stop_signal: signal.Signals | None = None) -> None:
+        """Ask the child to end, by another signal than its usual one if given; do not wait."""
         pipe = self._guard.stdin
         if pipe is not None and not pipe.closed:
             # The guard may have ended with its child already.
@@ -87,6 +87,10 @@ class Guarded:
                 pipe.flush()
             with suppress(BrokenPipeError):
                 pipe.close()
+
+    def stop(self, stop_signal: signal.Signals | None = None) -> None:
+        """Ask the child to end, and return when it is gone."""
+        self.request_stop(stop_signal)
         try:
             self._guard.wait(self.grace + 5)
         except subprocess.TimeoutExpired:

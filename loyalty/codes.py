@@ -1,9 +1,9 @@
 """Redemption codes and tokens: made, found again, kept secret.
 
 A code is found by a keyed digest (HMAC-SHA-256) and shown by decryption (AES-256-GCM); the database
-alone gives neither. `LOYALTY_CODE_KEYS` holds the current key and, while it is being rotated out, the
-previous one: both find and open, only the current one writes. 16 symbols of 32 are 80 random bits: a
-digest without its key is useless, and guessing is bounded by the search's rate limit.
+alone gives neither. `LOYALTY_CODE_KEYS` holds the current key and, while it is being rotated out,
+the previous one: both find and open, only the current one writes. 16 symbols of 32 are 80 random
+bits: a digest without its key is useless, and guessing is bounded by the search's rate limit.
 """
 
 import base64
@@ -20,7 +20,8 @@ from loyalty.exceptions import InvalidCode
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without 0 O 1 I
 LENGTH = 16
-MAX_LENGTH = 255
+MIN_IMPORTED, MAX_IMPORTED = 4, 255
+_KEY_BYTES = 32
 _NONCE_BYTES = 12
 _KEY_ID_BYTES = 4
 
@@ -37,7 +38,7 @@ class _Key:
     @classmethod
     def from_base64(cls, encoded: str) -> "_Key":
         master = base64.b64decode(encoded, validate=True)
-        if len(master) != 32:
+        if len(master) != _KEY_BYTES:
             msg = "A code key must be 32 bytes in base64."
             raise ValueError(msg)
 
@@ -77,9 +78,9 @@ def normalized(typed: str) -> str:
 
 
 def imported(text: str) -> str:
-    """A code that another system made, kept to the letter; `InvalidCode` when nobody could type it."""
+    """A code made elsewhere, kept to the letter; `InvalidCode` when nobody could type it."""
     code = text.strip()
-    if not 4 <= len(code) <= MAX_LENGTH or not code.isprintable():
+    if not MIN_IMPORTED <= len(code) <= MAX_IMPORTED or not code.isprintable():
         raise InvalidCode
     return code
 
@@ -145,9 +146,7 @@ def token(card_public_id: str) -> str:
 def is_token(candidate: str, *, card_public_id: str) -> bool:
     """Whether a caller holds the card's token, compared in constant time, under either key."""
     given = candidate.encode("utf-8", "surrogatepass")
-    return any(
-        hmac.compare_digest(_token(key, card_public_id).encode(), given) for key in _keys()
-    )
+    return any(hmac.compare_digest(_token(key, card_public_id).encode(), given) for key in _keys())
 
 
 def _token(key: _Key, card_public_id: str) -> str:

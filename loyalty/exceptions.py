@@ -1,7 +1,7 @@
 """Every refusal of the ledger, each with a stable `code` and one sentence in English.
 
-`Decline` is a final answer to a request: it is recorded and a repeated request meets it again.
-The others (malformed, unknown, conflicting, busy) leave no row. No HTTP here: the protocol maps them.
+`Decline` is a final answer to a request: it is recorded and a repeated request meets it again. The
+others (malformed, unknown, conflicting, busy) leave no row. No HTTP here: the protocol maps them.
 """
 
 from typing import ClassVar
@@ -180,7 +180,7 @@ class BalanceLimitExceeded(Decline):
 
 
 class ExceedsHold(Decline):
-    """A settlement of more than is still held (known issue 1201336: the full invoice sent again)."""
+    """A settlement of more than is still held (known issue 1201336: the full invoice again)."""
 
     code = "exceeds_hold"
     message = gettext_noop("More than what is still held cannot be settled.")
@@ -211,4 +211,6 @@ class MoneyHeld(Decline):
     """A card with open holds cannot be closed."""
 
     code = "money_held"
-    message = gettext_noop("Part of the balance is held by open purchases; settle or cancel them first.")
+    message = gettext_noop(
+        "Part of the balance is held by open purchases; settle or cancel them first."
+    )

@@ -1,8 +1,8 @@
-"""Who somebody is: one normalizer and one rule, used by search, debit, import and back office alike.
+"""Who somebody is: one normalizer and one rule for search, debit, import and back office.
 
-VTEX sends a person's CPF and a company's CNPJ in either field, with or without punctuation, and many
-shoppers half known. Rule: the same profile id, personal document or company document is the same
-customer; the same e-mail is too, unless documents of one kind contradict each other.
+VTEX sends a person's CPF and a company's CNPJ in either field, with or without punctuation, and
+many shoppers half known. Rule: the same profile id, personal document or company document is the
+same customer; the same e-mail is too, unless documents of one kind contradict each other.
 """
 
 import re
@@ -35,7 +35,7 @@ class Identity:
         document: object = None,
         corporate_document: object = None,
     ) -> Self:
-        """Normalize whatever came; what cannot identify anybody (null, masked, wrong type) is empty."""
+        """Normalize whatever came; what identifies nobody (null, masked, wrong type) is empty."""
         personal = corporate = ""
         for given in (normalized_document(corporate_document), normalized_document(document)):
             if is_cnpj(given):
@@ -53,7 +53,7 @@ class Identity:
         return bool(self.profile_id or self.email or self.document or self.corporate_document)
 
     def matches(self, other: "Identity") -> bool:
-        """Whether both are the same customer; `CustomerQuerySet.identified_by` is the same rule in SQL."""
+        """Whether both are the same customer; `identity_filter` is the same rule in SQL."""
         if any(
             mine and mine == theirs
             for mine, theirs in (
@@ -86,7 +86,7 @@ def normalized_document(value: object) -> str:
 
 
 def is_cnpj(document: str) -> bool:
-    """Whether a normalized document is a CNPJ, in its digits-only or its alphanumeric form (2026)."""
+    """Whether a normalized document is a CNPJ, digits only or alphanumeric (from 2026)."""
     if not _CNPJ.fullmatch(document):
         return False
     try:

@@ -1,7 +1,7 @@
 """Amounts: integer units inside, exact decimals at the edges, never a float.
 
-A unit is 10^-exponent of the card's currency. The exponent is the currency's own (ISO 4217), or up to
-`FINER_DIGITS` more on the cards of a points program.
+A unit is 10^-exponent of the card's currency. The exponent is the currency's own (ISO 4217), or up
+to `FINER_DIGITS` more on the cards of a points program.
 """
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
@@ -11,26 +11,33 @@ from loyalty.exceptions import InvalidAmount, UnknownCurrency
 MAX_UNITS = 2**63 - 1  # PostgreSQL's BIGINT
 FINER_DIGITS = 4
 
-# ISO 4217, currencies in use whose minor unit is not a hundredth.
-_EXPONENTS = {
-    **dict.fromkeys(
-        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
-    ),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+# ISO 4217, the currencies in use by the digits of their minor unit.
+_BY_EXPONENT = {
+    0: """
+        BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF
+    """,
+    2: """
+        AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD
+        CAD CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP
+        GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK
+        LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO
+        NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS
+        SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST
+        XCD XCG YER ZAR ZMW ZWG
+    """,
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
 }
-_HUNDREDTHS = """
-    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE
-    CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD
-    HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK
-    MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD
-    RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH
-    USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG
-"""
-EXPONENTS = {**dict.fromkeys(_HUNDREDTHS.split(), 2), **_EXPONENTS}
+EXPONENTS = {
+    currency: exponent
+    for exponent, currencies in _BY_EXPONENT.items()
+    for currency in currencies.split()
+}
 
 # What a binary float may leave behind a decimal amount, as a share of the currency's smallest step.
 _NOISE = Decimal("0.000001")
+# Beyond these powers of ten nothing can pass; it also keeps 1e999999999 from being computed.
+_LARGEST, _SMALLEST = 25, -25
 # Wide enough for any amount that can pass, so that no step below rounds.
 _EXACT = Context(prec=80)
 
@@ -49,7 +56,7 @@ def to_units(value: Decimal, *, currency: str, exponent: int) -> int:
     Binary noise (14.990000000000002) is rounded away. Raises `InvalidAmount` for what is not a
     positive amount of this currency: zero, negative, not finite, too fine, too large.
     """
-    if not value.is_finite() or value <= 0 or value.adjusted() > 25 or value.adjusted() < -25:
+    if not value.is_finite() or value <= 0 or not _SMALLEST <= value.adjusted() <= _LARGEST:
         raise InvalidAmount
     digits = exponent_of(currency)
     scaled = _EXACT.scaleb(_EXACT.plus(value), digits)

@@ -77,8 +77,8 @@ def issue(
     """Create a card with its balance and, when `amount` is not 0, its first grant.
 
     What is not given comes from the program. A card in another currency than the store's counts in
-    that currency's own units. Raises `DuplicateCode` for an imported code that the store already has,
-    `InvalidCode`, `InvalidDates`, `InvalidAmount`, `UnknownCurrency`.
+    that currency's own units. Raises `DuplicateCode` for an imported code that the store already
+    has, `InvalidCode`, `InvalidDates`, `InvalidAmount`, `UnknownCurrency`.
     """
     if amount:
         checked(amount)
@@ -151,8 +151,8 @@ def credit(
     """Put credit on a card: outside → available, as a new grant.
 
     Without dates the grant is valid from now for as long as the program says, and never longer than
-    the card. Repeated, it answers with the first transaction. Raises a `Decline` (recorded) on a card
-    that is blocked, closed, expired or not reloadable; `RequestConflict`, `InvalidDates`.
+    the card. Repeated, it answers with the first transaction. Raises a `Decline` (recorded) on a
+    card that is blocked, closed, expired or not reloadable; `RequestConflict`, `InvalidDates`.
     """
     checked(amount)
     check_request_id(request_id)
@@ -168,9 +168,7 @@ def credit(
             if position.credited and not position.is_reloadable:
                 raise NotReloadable
             _check_room(position, amount)
-        grant = _grant(
-            position, request, origin, funding, valid_from, expires_at, reference
-        )
+        grant = _grant(position, request, origin, funding, valid_from, expires_at, reference)
         opens = NewTransaction(Transaction.Kind.CREDIT, order_id, order_sequence)
         movement = Movement(Bucket.OUTSIDE, Bucket.AVAILABLE, amount, grant)
         operation = post(position, request, [movement], opens=opens)
@@ -188,10 +186,10 @@ def adjust(
     funding: str | None = None,
     expires_at: datetime.datetime | None = None,
 ) -> Operation:
-    """Correct a card by hand: a positive change outside → available, a negative available → removed.
+    """Correct a card by hand: up is outside → available, down is available → removed.
 
-    A reason of the closed list is a must. What is taken comes from usable grants first, in the order
-    of spending. Raises `ReasonRequired`, `InvalidAmount`, `RequestConflict`; `BelowZero`,
+    A reason of the closed list is a must. What is taken comes from usable grants first, in the
+    order of spending. Raises `ReasonRequired`, `InvalidAmount`, `RequestConflict`; `BelowZero`,
     `CardClosed`, `CardExpired` (up only), `BalanceLimitExceeded` (recorded).
     """
     if reason not in Reason.values:
@@ -209,9 +207,7 @@ def adjust(
             if change > 0:
                 _check_open(position, request.at)
                 _check_room(position, amount)
-                grant = _grant(
-                    position, request, Origin.ADJUSTMENT, funding, None, expires_at, ""
-                )
+                grant = _grant(position, request, Origin.ADJUSTMENT, funding, None, expires_at, "")
                 movements = [Movement(Bucket.OUTSIDE, Bucket.AVAILABLE, amount, grant)]
             else:
                 movements = removed(position, amount, request.at)

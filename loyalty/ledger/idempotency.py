@@ -22,7 +22,7 @@ from loyalty.models import Operation, Outcome, Transaction
 
 MAX_REQUEST_ID = 128
 
-# The two kinds of request that share one space of request ids: same id, other operation is a conflict.
+# These two share one space of request ids: the same id for the other one is a conflict.
 PURCHASE_KINDS = (Operation.Kind.AUTHORIZE, Operation.Kind.CREDIT)
 
 DECLINES: dict[str, type[Decline]] = {
@@ -183,7 +183,7 @@ def recall_step(
     return found
 
 
-def _recall(statement: str, parameters: dict[str, object]) -> Recall:
+def _recall(statement: str, parameters: dict[str, Any]) -> Recall:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows = cursor.fetchall()
@@ -191,4 +191,5 @@ def _recall(statement: str, parameters: dict[str, object]) -> Recall:
         raise UnknownCard
     priors = [prior for row in rows if (prior := Prior.from_row(row[_CARD_WIDTH:]))]
     transaction = transaction_from(rows[0][_CARD_WIDTH + len(_OPERATION_FIELDS) :])
-    return Recall(*rows[0][:_CARD_WIDTH], priors, transaction)
+    card_id, currency, exponent = rows[0][:_CARD_WIDTH]
+    return Recall(card_id, currency, exponent, priors, transaction)

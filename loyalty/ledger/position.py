@@ -1,9 +1,9 @@
 """What a verb sees of a card under its lock.
 
-The balance row is locked first and read in the statement after: a row joined in the locking statement
-would come from the snapshot taken before the lock was granted. Both statements travel together, which
-shortens the time the lock is held by a round trip. NO KEY: the foreign keys of new entries take share
-locks that a plain FOR UPDATE would deadlock with.
+The balance row is locked first and read in the statement after: a row joined in the locking
+statement would come from the snapshot taken before the lock was granted. Both statements travel
+together, which shortens the time the lock is held by a round trip. NO KEY: the foreign keys of new
+entries take share locks that a plain FOR UPDATE would deadlock with.
 """
 
 import datetime
@@ -29,7 +29,7 @@ _FAR = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """A grant as a verb sees it; of a debit's lots, also what the debit still holds or has spent."""
+    """A grant as a verb sees it; of a debit's lots, also what the debit holds or has spent."""
 
     id: int
     transaction_id: int | None
@@ -204,7 +204,7 @@ def lock_transaction(
     )
 
 
-def _read(statement: str, parameters: dict[str, object]) -> Position:
+def _read(statement: str, parameters: dict[str, Any]) -> Position:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
@@ -213,10 +213,10 @@ def _read(statement: str, parameters: dict[str, object]) -> Position:
     first = rows[0]
     owner, lot = _CARD_WIDTH, _CARD_WIDTH + _OWNER_WIDTH
     prior = lot + _LOT_WIDTH
-    return Position(
-        *first[:owner],
-        owner=Identity(*first[owner:lot]),
-        lots=[Lot(*row[lot:prior]) for row in rows if row[lot] is not None],
-        prior=Prior.from_row(first[prior:]),
-        transaction=transaction_from(first[-_TRANSACTION_WIDTH:]),
+    rest: tuple[Any, ...] = (
+        Identity(*first[owner:lot]),
+        [Lot(*row[lot:prior]) for row in rows if row[lot] is not None],
+        Prior.from_row(first[prior:]),
+        transaction_from(first[-_TRANSACTION_WIDTH:]),
     )
+    return Position(*first[:owner], *rest)

@@ -1,8 +1,8 @@
 """The one writer of Balance, Grant, Transaction, Operation and Entry.
 
-A verb says which amounts move between which buckets; everything else (the balance's new amounts, what
-remains of each grant, the transaction's counters, the numbered entries) follows from the movements
-and is written in one statement. Amounts are units of the card.
+A verb says which amounts move between which buckets; everything else (the balance's new amounts,
+what remains of each grant, the transaction's counters, the numbered entries) follows from the
+movements and is written in one statement. Amounts are units of the card.
 """
 
 import datetime
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
 from django.db.transaction import atomic
 from django.utils import timezone
 
@@ -43,7 +43,7 @@ class NewGrant:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """`amount` units of a grant from one bucket to another; `landing` is where a refund lands instead."""
+    """Units of a grant from bucket to bucket; `landing` is where a late refund lands instead."""
 
     source: Bucket
     target: Bucket
@@ -94,8 +94,9 @@ class Request:
 def durable() -> Iterator[None]:
     """One durable transaction: leaving it without an error means that the money is committed.
 
-    A `Decline` is committed too, with its record, before it goes on to the caller. Raises `LedgerBusy` when the lock was not to be had in time, the connection broke (so that the
-    outcome is unknown), or an equal request got in between: the same request may be sent again.
+    A `Decline` is committed too, with its record, before it goes on to the caller. Raises
+    `LedgerBusy` when the lock was not to be had in time, the connection broke (so that the outcome
+    is unknown), or an equal request got in between: the same request may be sent again.
     """
     declined: Decline | None = None
     try:
@@ -176,7 +177,7 @@ def post(
 
 
 class _Statement:
-    """One INSERT and UPDATE after the other, gathered as the data-modifying CTEs of one statement."""
+    """INSERT after UPDATE after INSERT, gathered as the CTEs of one statement."""
 
     def __init__(self, position: Position, request: Request) -> None:
         self.position = position
@@ -236,24 +237,12 @@ class _Statement:
     def record(self, operation: Operation) -> None:
         transaction, parameters = self._transaction()
         self._add(
-            "operation",
-            "INSERT INTO loyalty_operation (oid, card_id, kind, request_id, amount, applied, outcome,"
-            " decline_code, actor, reason, note, created_at, transaction_id)"
-            f" VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {transaction})"
-            " RETURNING id, transaction_id",
-            operation.oid,
-            operation.card_id,
-            operation.kind,
-            operation.request_id,
-            operation.amount,
-            operation.applied,
-            operation.outcome,
-            operation.decline_code,
-            operation.actor,
-            operation.reason,
-            operation.note,
-            operation.created_at,
-            *parameters,
+            "operation", "INSERT INTO loyalty_operation (oid, card_id, kind, request_id, amount,
+            applied, outcome," " decline_code, actor, reason, note, created_at, transaction_id)" f"
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {transaction})" " RETURNING id,
+            transaction_id", operation.oid, operation.card_id, operation.kind, operation.request_id,
+            operation.amount, operation.applied, operation.outcome, operation.decline_code,
+            operation.actor, operation.reason, operation.note, operation.created_at, *parameters,
         )
 
     def move(self, movements: Sequence[Movement]) -> None:
@@ -386,8 +375,5 @@ class _Statement:
                 f"WITH {', '.join(self._ctes)} SELECT id, transaction_id FROM operation",
                 self._parameters,
             )
-            row = cursor.fetchone()
-        if row is None:
-            msg = "The ledger's statement wrote no operation."
-            raise DatabaseError(msg)
-        return row
+            [(operation_id, transaction_id)] = cursor.fetchall()
+        return operation_id, transaction_id

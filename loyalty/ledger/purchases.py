@@ -55,8 +55,8 @@ def authorize(
     """Hold `amount` for a purchase: available → held, from the grants that expire soonest.
 
     Repeated, it answers with the first transaction, whatever became of the card since. An unknown
-    buyer and an empty token are not held against the shopper. Raises a `Decline` (recorded) when the
-    card may not pay, `RequestConflict`, `InvalidAmount`, `InvalidRequestId`, `LedgerBusy`.
+    buyer and an empty token are not held against the shopper. Raises a `Decline` (recorded) when
+    the card may not pay, `RequestConflict`, `InvalidAmount`, `InvalidRequestId`, `LedgerBusy`.
     """
     checked(amount)
     check_request_id(request_id)
@@ -78,7 +78,8 @@ def settle(transaction: Transaction, *, amount: int, request_id: str, actor: str
     """Capture `amount` of a debit's hold: held → spent. Expiry and block of the card do not matter.
 
     The same request id and amount answer as the first time; the same id with another amount is
-    another settlement under the cap, because the Hub counts by sums. Raises `ExceedsHold` (recorded).
+    another settlement under the cap, because the Hub counts by sums. Raises `ExceedsHold`
+    (recorded).
     """
     checked(amount)
     check_request_id(request_id)
@@ -101,10 +102,10 @@ def settle(transaction: Transaction, *, amount: int, request_id: str, actor: str
 def cancel(transaction: Transaction, *, amount: int, request_id: str, actor: str) -> Operation:
     """Undo `amount` of a debit (back to available) or of a credit (available → removed).
 
-    Of a debit, what is held goes back first, then what was spent, to the grants it came from. When the
-    whole debit is asked for and only a part is left, that part is given back and is the operation's
-    `applied` (known issue 309117). Repeats answer as in `settle`. Raises `ExceedsTransaction` or
-    `CreditSpent` (recorded), never because of expiry or block.
+    Of a debit, what is held goes back first, then what was spent, to the grants it came from. When
+    the whole debit is asked for and only a part is left, that part is given back and is the
+    operation's `applied` (known issue 309117). Repeats answer as in `settle`. Raises
+    `ExceedsTransaction` or `CreditSpent` (recorded), never because of expiry or block.
     """
     checked(amount)
     check_request_id(request_id)
@@ -117,9 +118,7 @@ def cancel(transaction: Transaction, *, amount: int, request_id: str, actor: str
         undo = _give_back if target.kind == Transaction.Kind.DEBIT else _take_back
         with declines_recorded(position, request, transaction=target):
             movements, card_changes = undo(position, target, request)
-        return post(
-            position, request, movements, transaction=target, card_changes=card_changes
-        )
+        return post(position, request, movements, transaction=target, card_changes=card_changes)
 
 
 def _check_usable(position: Position, now: datetime.datetime) -> None:
@@ -192,7 +191,9 @@ def _landed(
         if is_late(lot):
             late[lot.funding] = late.get(lot.funding, 0) + share
     if not late:
-        return [Movement(source, Bucket.AVAILABLE, share, lot.id) for source, lot, share in steps], {}
+        return [
+            Movement(source, Bucket.AVAILABLE, share, lot.id) for source, lot, share in steps
+        ], {}
     zone = ZoneInfo(position.time_zone)
     last_day = request.at.astimezone(zone).date() + datetime.timedelta(position.refund_grace_days)
     expires_at = datetime.datetime.combine(last_day, datetime.time.max, tzinfo=zone)
@@ -217,7 +218,7 @@ def _landed(
 def _take_back(
     position: Position, credit: Transaction, request: Request
 ) -> tuple[list[Movement], dict[str, object]]:
-    """From the credit's own grant first, then from others of its funding: never paid for promotional."""
+    """From the credit's own grant first, then from others of its funding."""
     if request.amount > credit.cancelable:
         raise ExceedsTransaction
     own = next(lot for lot in position.lots if lot.transaction_id == credit.pk)

@@ -1,4 +1,4 @@
-"""The verbs that change what a card may do, under the same lock as its money: block, unblock, close."""
+"""Block, unblock, close: what a card may do, changed under the same lock as its money."""
 
 from loyalty.exceptions import CardClosed, MoneyHeld, ReasonRequired
 from loyalty.ledger.credits import removed

@@ -8,9 +8,10 @@ from loyalty.models.card import GiftCard
 
 
 class Balance(models.Model):
-    """One row per card, in units: what each bucket holds now. Written only by `loyalty.ledger.posting`.
+    """What each bucket of a card holds now, in units. Written only by `loyalty.ledger.posting`.
 
-    Its row lock serializes everything that happens to the card. `version` counts the card's entries.
+    Its row lock serializes everything that happens to the card. `version` counts the card's
+    entries.
     """
 
     card = models.OneToOneField(

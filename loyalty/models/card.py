@@ -13,7 +13,7 @@ from loyalty.models.store import Store
 
 
 class GiftCard(models.Model):
-    """A gift card, return credit, wallet or promotional card of one store, in one currency for good."""
+    """A gift card, return credit, wallet or promotional card, in one currency for good."""
 
     class Status(models.TextChoices):
         """What staff decided; expiry is a matter of dates, not of status."""

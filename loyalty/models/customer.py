@@ -14,7 +14,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
     """Customers of a store."""
 
     def identified_by(self, identity: Identity) -> Self:
-        """The customers that an identity matches: `Identity.matches`, in SQL. Nobody for an empty one."""
+        """The customers that an identity matches; nobody for an empty one."""
         return self.filter(identity_filter(identity))
 
 
@@ -38,7 +38,7 @@ def identity_filter(identity: Identity, prefix: str = "") -> Q:
 
 
 class Customer(models.Model):
-    """A person or company of one store, as far as known; documents and e-mail are kept normalized."""
+    """A person or company of one store, as far as known; kept normalized."""
 
     store = models.ForeignKey(
         Store, models.PROTECT, related_name="customers", verbose_name=_("store")
@@ -66,7 +66,9 @@ class Customer(models.Model):
         indexes = [
             models.Index(fields=["store", "email"], name="customer_email"),
             models.Index(fields=["store", "document"], name="customer_document"),
-            models.Index(fields=["store", "corporate_document"], name="customer_corporate_document"),
+            models.Index(
+                fields=["store", "corporate_document"], name="customer_corporate_document"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -83,7 +83,7 @@ class Operation(models.Model):
         verbose_name_plural = _("operations")
         ordering = ["-id"]
         constraints = [
-            # The Hub counts settlements and cancellations by sums: another value is another operation.
+            # The Hub counts by sums: a settlement of another value is another operation.
             models.UniqueConstraint(
                 F("card"),
                 F("kind"),

@@ -27,7 +27,9 @@ class Program(models.Model):
         LOYALTY = "loyalty", _("loyalty wallet")
         PROMOTION = "promotion", _("promotion")
 
-    store = models.ForeignKey(Store, models.PROTECT, related_name="programs", verbose_name=_("store"))
+    store = models.ForeignKey(
+        Store, models.PROTECT, related_name="programs", verbose_name=_("store")
+    )
     kind = models.CharField(_("kind"), max_length=16, choices=Kind)
     name = models.CharField(_("name"), max_length=100)
     caption = models.CharField(
@@ -41,7 +43,10 @@ class Program(models.Model):
     )
     funding = models.CharField(_("funding"), max_length=12, choices=Funding, default=Funding.PAID)
     validity_days = models.PositiveIntegerField(
-        _("validity in days"), null=True, blank=True, help_text=_("Empty: the credit never expires.")
+        _("validity in days"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: the credit never expires."),
     )
     is_restricted = models.BooleanField(_("only for its owner"), default=False)
     is_reloadable = models.BooleanField(_("takes more than one credit"), default=False)
@@ -49,7 +54,10 @@ class Program(models.Model):
     terms = models.TextField(_("terms"), blank=True)
     terms_version = models.CharField(_("version of the terms"), max_length=20, blank=True)
     unit_name = models.CharField(
-        _("unit name"), max_length=30, blank=True, help_text=_("Empty: the program counts in money.")
+        _("unit name"),
+        max_length=30,
+        blank=True,
+        help_text=_("Empty: the program counts in money."),
     )
     finer_digits = models.PositiveSmallIntegerField(
         _("digits finer than the currency"), default=0, validators=[MaxValueValidator(FINER_DIGITS)]
@@ -82,13 +90,13 @@ class Program(models.Model):
 
     @property
     def point_value(self) -> Decimal | None:
-        """What a point is worth in major units of the currency; None when the program counts in money."""
+        """What a point is worth in major units; None when the program counts in money."""
         if self.point_units is None:
             return None
         return to_decimal(self.point_units, exponent=self.exponent)
 
     def expiry_after(self, instant: datetime.datetime) -> datetime.datetime | None:
-        """The end of the last day of credit given at `instant`, in the store's zone; None for never."""
+        """The end of the last day of credit given at `instant`, in the store's zone, if any."""
         if self.validity_days is None:
             return None
         day = instant.astimezone(self.store.zone).date()
