@@ -54,7 +54,7 @@ class Credential(models.Model):
         return self.app_key
 
     def rotate(self) -> str:
-        """Make a new AppToken; the one before stays valid until `retire_previous`, older ones end."""
+        """Make a new AppToken; the one before stays valid until `retire_previous`."""
         token = secrets.token_urlsafe(32)
         self.previous_token_hash, self.token_hash = self.token_hash, _hash(token)
         self.save(update_fields=["previous_token_hash", "token_hash"])

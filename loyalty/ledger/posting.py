@@ -237,12 +237,24 @@ class _Statement:
     def record(self, operation: Operation) -> None:
         transaction, parameters = self._transaction()
         self._add(
-            "operation", "INSERT INTO loyalty_operation (oid, card_id, kind, request_id, amount,
-            applied, outcome," " decline_code, actor, reason, note, created_at, transaction_id)" f"
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {transaction})" " RETURNING id,
-            transaction_id", operation.oid, operation.card_id, operation.kind, operation.request_id,
-            operation.amount, operation.applied, operation.outcome, operation.decline_code,
-            operation.actor, operation.reason, operation.note, operation.created_at, *parameters,
+            "operation",
+            "INSERT INTO loyalty_operation (oid, card_id, kind, request_id, amount, applied,"
+            " outcome, decline_code, actor, reason, note, created_at, transaction_id)"
+            f" VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {transaction})"
+            " RETURNING id, transaction_id",
+            operation.oid,
+            operation.card_id,
+            operation.kind,
+            operation.request_id,
+            operation.amount,
+            operation.applied,
+            operation.outcome,
+            operation.decline_code,
+            operation.actor,
+            operation.reason,
+            operation.note,
+            operation.created_at,
+            *parameters,
         )
 
     def move(self, movements: Sequence[Movement]) -> None:
