@@ -39,7 +39,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # First: what VTEX calls passes nothing that serves people (sessions, CSRF, messages).
+    # First, and all that VTEX's calls pass: what follows serves people.
     "giftcard_provider.middleware.ProtocolMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

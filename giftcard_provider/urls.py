@@ -1,3 +1,23 @@
-"""The eleven operations."""
+"""The eleven operations, in the order of the protocol's specification; then everything else.
 
-urlpatterns = []
+Paths arrive here as `ProtocolMiddleware` leaves them: single slashes, none at the end.
+"""
+
+from django.urls import URLPattern, re_path
+
+from giftcard_provider import views
+
+CARD = r"^giftcards/(?P<card_id>[A-Za-z0-9_-]{1,64})"
+TRANSACTION = rf"{CARD}/transactions/(?P<transaction_id>[A-Za-z0-9_-]{{1,64}})"
+
+urlpatterns: list[URLPattern] = [
+    re_path(r"^giftcards/_search$", views.SearchView.as_view()),
+    re_path(r"^giftcards$", views.CardsView.as_view()),
+    re_path(rf"{CARD}$", views.CardView.as_view()),
+    re_path(rf"{CARD}/transactions$", views.TransactionsView.as_view()),
+    re_path(rf"{TRANSACTION}$", views.TransactionView.as_view()),
+    re_path(rf"{TRANSACTION}/authorization$", views.AuthorizationView.as_view()),
+    re_path(rf"{TRANSACTION}/settlements$", views.SettlementsView.as_view()),
+    re_path(rf"{TRANSACTION}/cancellations$", views.CancellationsView.as_view()),
+    re_path(r"^(?P<path>.*)$", views.UnknownPathView.as_view()),
+]

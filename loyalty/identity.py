@@ -72,6 +72,19 @@ class Identity:
         )
         return bool(self.email) and self.email == other.email and not contradicted
 
+    def differs_from(self, other: "Identity") -> bool:
+        """Whether they do not match although something is known of both that could have."""
+        comparable = any(
+            mine and theirs
+            for mine, theirs in (
+                (self.profile_id, other.profile_id),
+                (self.email, other.email),
+                (self.document, other.document),
+                (self.corporate_document, other.corporate_document),
+            )
+        )
+        return comparable and not self.matches(other)
+
 
 def normalized_email(value: object) -> str:
     """Trimmed and in lower case; empty when it is no address."""

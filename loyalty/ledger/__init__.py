@@ -17,12 +17,13 @@ Each verb is one durable transaction on one card, and happens once for each requ
 """
 
 from loyalty.ledger.credits import adjust, credit, expire, issue
-from loyalty.ledger.idempotency import Recall, recall_purchase, recall_step
+from loyalty.ledger.idempotency import Recall, StepRecall, recall_purchase, recall_step
 from loyalty.ledger.purchases import authorize, cancel, settle
 from loyalty.ledger.states import block, close, unblock
 
 __all__ = [
     "Recall",
+    "StepRecall",
     "adjust",
     "authorize",
     "block",

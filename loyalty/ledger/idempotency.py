@@ -99,9 +99,8 @@ class Recall:
     currency: str
     exponent: int
     priors: Sequence[Prior]
-    transaction: Transaction | None = None
 
-    def purchase(self, kind: str, amount: int) -> Transaction | None:
+    def first_answer(self, kind: str, amount: int) -> Transaction | None:
         """The first answer to an authorize or credit; None when the id is new.
 
         Raises the recorded `Decline`, or `RequestConflict`.
@@ -110,7 +109,18 @@ class Recall:
             return prior.first_answer(kind, amount).purchase
         return None
 
-    def step(self, kind: str, amount: int) -> Operation | None:
+
+@dataclass(frozen=True, slots=True)
+class StepRecall:
+    """The same for a settle or cancel: the card, its transaction, and what this id did to it."""
+
+    card_id: int
+    currency: str
+    exponent: int
+    priors: Sequence[Prior]
+    transaction: Transaction
+
+    def first_answer(self, kind: str, amount: int) -> Operation | None:
         """The first answer to a settle or cancel of this value; None when id and value are new.
 
         Raises the recorded `Decline`.
@@ -149,7 +159,7 @@ def recall_purchase(store_id: int, card_public_id: str, *, request_id: str) -> R
     Raises `UnknownCard`, also for a card of another store.
     """
     check_request_id(request_id)
-    return _recall(
+    rows = _rows(
         _RECALL_PURCHASE,
         {
             "store": store_id,
@@ -158,17 +168,19 @@ def recall_purchase(store_id: int, card_public_id: str, *, request_id: str) -> R
             "request_id": request_id,
         },
     )
+    card_id, currency, exponent = rows[0][:_CARD_WIDTH]
+    return Recall(card_id, currency, exponent, _priors(rows))
 
 
 def recall_step(
     store_id: int, card_public_id: str, transaction_public_id: str, *, kind: str, request_id: str
-) -> Recall:
+) -> StepRecall:
     """Look a transaction up together with what the request id of a settle or cancel did before.
 
     Raises `UnknownCard` and `UnknownTransaction`.
     """
     check_request_id(request_id)
-    found = _recall(
+    rows = _rows(
         _RECALL_STEP,
         {
             "store": store_id,
@@ -178,18 +190,21 @@ def recall_step(
             "request_id": request_id,
         },
     )
-    if found.transaction is None:
+    card_id, currency, exponent = rows[0][:_CARD_WIDTH]
+    transaction = transaction_from(rows[0][_CARD_WIDTH + len(_OPERATION_FIELDS) :])
+    if transaction is None:
         raise UnknownTransaction
-    return found
+    return StepRecall(card_id, currency, exponent, _priors(rows), transaction)
 
 
-def _recall(statement: str, parameters: dict[str, Any]) -> Recall:
+def _rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        rows = cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
     if not rows:
         raise UnknownCard
-    priors = [prior for row in rows if (prior := Prior.from_row(row[_CARD_WIDTH:]))]
-    transaction = transaction_from(rows[0][_CARD_WIDTH + len(_OPERATION_FIELDS) :])
-    card_id, currency, exponent = rows[0][:_CARD_WIDTH]
-    return Recall(card_id, currency, exponent, priors, transaction)
+    return rows
+
+
+def _priors(rows: Sequence[Sequence[Any]]) -> list[Prior]:
+    return [prior for row in rows if (prior := Prior.from_row(row[_CARD_WIDTH:]))]

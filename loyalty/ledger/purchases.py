@@ -77,12 +77,16 @@ def authorize(
 def settle(transaction: Transaction, *, amount: int, request_id: str, actor: str) -> Operation:
     """Capture `amount` of a debit's hold: held → spent. Expiry and block of the card do not matter.
 
+    A credit is final from the start: it is answered as settled, and nothing moves or is recorded.
+
     The same request id and amount answer as the first time; the same id with another amount is
     another settlement under the cap, because the Hub counts by sums. Raises `ExceedsHold`
     (recorded).
     """
     checked(amount)
     check_request_id(request_id)
+    if transaction.kind == Transaction.Kind.CREDIT:
+        return _settled_by_nature(transaction, amount)
     with durable():
         position = lock_transaction(transaction, kind=SETTLE, request_id=request_id, amount=amount)
         if position.prior:
@@ -121,6 +125,19 @@ def cancel(transaction: Transaction, *, amount: int, request_id: str, actor: str
         return post(position, request, movements, transaction=target, card_changes=card_changes)
 
 
+def _settled_by_nature(credit: Transaction, amount: int) -> Operation:
+    if amount > credit.amount:
+        raise ExceedsHold
+    return Operation(
+        oid=credit.public_id,
+        card_id=credit.card_id,
+        kind=SETTLE,
+        amount=amount,
+        applied=amount,
+        created_at=credit.created_at,
+    )
+
+
 def _check_usable(position: Position, now: datetime.datetime) -> None:
     if position.is_closed:
         raise CardClosed
@@ -137,8 +154,8 @@ def _check_usable(position: Position, now: datetime.datetime) -> None:
 def _check_bearer(position: Position, buyer: Identity | None, token: str) -> None:
     if token and not codes.is_token(token, card_public_id=position.public_id):
         raise WrongToken
-    # Without an owner there is nobody to restrict the card to; without a buyer, nobody to compare.
-    if position.is_restricted and position.owner and buyer and not buyer.matches(position.owner):
+    # A buyer of whom nothing is known that is known of the owner is not held against the shopper.
+    if position.is_restricted and buyer and buyer.differs_from(position.owner):
         raise WrongOwner
     if position.has_open_purchase:
         raise SingleUseCardSpent

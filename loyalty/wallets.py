@@ -1,0 +1,108 @@
+"""Wallets that the store's checkout opens for its customers: one per customer and relation."""
+
+import datetime
+from dataclasses import dataclass
+
+from django.db import IntegrityError
+from django.db.transaction import atomic
+
+from loyalty import ledger
+from loyalty.identity import Identity
+from loyalty.models import Customer, Funding, GiftCard, Program, Store
+
+
+@dataclass(frozen=True, slots=True)
+class WalletRequest:
+    """What the store asks for; None means whatever the program says."""
+
+    relation_name: str
+    caption: str
+    owner: Identity
+    currency: str = ""
+    valid_from: datetime.datetime | None = None
+    expires_at: datetime.datetime | None = None
+    is_restricted: bool | None = None
+    is_reloadable: bool | None = None
+    is_reusable: bool | None = None
+
+
+def open_wallet(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
+    """The customer's wallet for this relation, created when there is none yet.
+
+    VTEX sends no request id with a new card, so customer and relation are what makes a repeated
+    call the same call: a second wallet would split a shopper's credit. Without an owner or a
+    relation every call makes a card.
+    """
+    owner = _customer(store, wanted.owner) if wanted.owner else None
+    if owner and wanted.relation_name:
+        existing = _existing(store, owner, wanted.relation_name)
+        if existing:
+            return existing
+    try:
+        return ledger.issue(
+            _program(store, wanted.relation_name),
+            actor=actor,
+            owner=owner,
+            currency=wanted.currency,
+            valid_from=wanted.valid_from,
+            expires_at=wanted.expires_at,
+            is_restricted=wanted.is_restricted,
+            is_reloadable=wanted.is_reloadable,
+            is_reusable=wanted.is_reusable,
+            relation_name=wanted.relation_name,
+            caption=wanted.caption or None,
+        )
+    except IntegrityError:
+        # Somebody opened the same wallet a moment ago.
+        existing = _existing(store, owner, wanted.relation_name) if owner else None
+        if existing is None:
+            raise
+        return existing
+
+
+def meet_owner(card_id: int, identity: Identity, *, name: str = "") -> None:
+    """Fill in what was not known of a wallet's owner: VTEX opens it with a profile id only."""
+    owner = Customer.objects.filter(cards=card_id).first()
+    if owner:
+        owner.learn(identity, name=name)
+
+
+def _customer(store: Store, identity: Identity) -> Customer:
+    known = store.customers.identified_by(identity).order_by("id").first()
+    if known:
+        return known
+    try:
+        with atomic():
+            return Customer.objects.create(
+                store=store,
+                profile_id=identity.profile_id,
+                email=identity.email,
+                document=identity.document,
+                corporate_document=identity.corporate_document,
+            )
+    except IntegrityError:
+        return store.customers.get(profile_id=identity.profile_id)
+
+
+def _existing(store: Store, owner: Customer, relation_name: str) -> GiftCard | None:
+    return GiftCard.objects.filter(store=store, owner=owner, relation_name=relation_name).first()
+
+
+def _program(store: Store, relation_name: str) -> Program:
+    """The program of this relation, else the store's loyalty program, made on first use."""
+    wallets = store.programs.filter(kind=Program.Kind.LOYALTY).order_by("id")
+    found = wallets.filter(relation_name=relation_name).first() or wallets.first()
+    if found:
+        return found
+    program, _ = Program.objects.get_or_create(
+        store=store,
+        name="Loyalty",
+        defaults={
+            "kind": Program.Kind.LOYALTY,
+            "relation_name": relation_name,
+            "funding": Funding.PROMOTIONAL,
+            "is_restricted": True,
+            "is_reloadable": True,
+        },
+    )
+    return program
