@@ -8,7 +8,6 @@ import logging
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
-from django.utils import translation
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
@@ -80,8 +79,7 @@ def _framework_answer(error: APIException) -> Response:
         )
     codes = error.get_codes()
     code = codes if isinstance(codes, str) else error.default_code
-    with translation.override("en"):
-        return _answer(error.status_code, code, error.detail)
+    return _answer(error.status_code, code, error.detail)
 
 
 def _answer(status_code: int, code: str, message: object) -> Response:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.template.response import SimpleTemplateResponse
 from django.urls import resolve
+from django.utils import translation
+from rest_framework.response import Response
 
 _SLASHES = re.compile("/{2,}")
 
@@ -32,7 +33,8 @@ class ProtocolMiddleware:
         meant = path.removeprefix(self._mount).removeprefix("api/").rstrip("/")
         request.path = request.path_info = f"{self._mount}{meant}"
         request.resolver_match = match = resolve(request.path_info)
-        response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
-        if isinstance(response, SimpleTemplateResponse):
+        with translation.override("en"):
+            response: Response = match.func(request, *match.args, **match.kwargs)
             response.render()
+        response["Content-Length"] = str(len(response.content))
         return response
