@@ -1,0 +1,372 @@
+"""Every invariant finds what it is there for: damage done by raw SQL, behind the ledger's back."""
+
+# ruff: noqa: S608 - the damage is SQL, put together from constants
+
+import datetime
+import threading
+from collections.abc import Sequence
+
+import pytest
+import time_machine
+from django.db import connection, connections
+
+from loyalty import ledger
+from loyalty.exceptions import InsufficientBalance
+from loyalty.ledger.invariants import INVARIANTS, Invariant, violations
+from loyalty.models import GiftCard, Reason
+from tests import builders
+
+NOW = datetime.datetime(2026, 3, 10, 15, tzinfo=datetime.UTC)
+
+SETTLE = "(SELECT min(id) FROM loyalty_operation WHERE kind = 'settle')"
+AUTHORIZE = "(SELECT min(id) FROM loyalty_operation WHERE kind = 'authorize')"
+ISSUE_GRANT = "(SELECT id FROM loyalty_grant WHERE origin = 'issue')"
+CREDIT_GRANT = "(SELECT id FROM loyalty_grant WHERE origin = 'credit')"
+REFUND_GRANT = "(SELECT id FROM loyalty_grant WHERE origin = 'refund')"
+DEBIT = "(SELECT min(id) FROM loyalty_transaction WHERE kind = 'debit')"
+OPEN_DEBIT = "(SELECT max(id) FROM loyalty_transaction WHERE kind = 'debit')"
+
+# Constraints that would stop the damage; a database without them is what the invariants are for.
+CONSTRAINTS = {
+    "loyalty_balance": ["balance_never_negative", "balance_conserves_credit"],
+    "loyalty_grant": ["grant_remaining_within_amount", "grant_amount_positive"],
+    "loyalty_transaction": ["transaction_within_amount"],
+    "loyalty_operation": ["operation_applies_at_most_amount", "operation_declined_moves_nothing"],
+    "loyalty_entry": ["entry_moves_something", "entry_number_on_card"],
+}
+
+# name of the damage: (the SQL that does it, the invariants that must say so and no other)
+DAMAGE: dict[str, tuple[str, set[str]]] = {
+    "money from nowhere": (
+        "UPDATE loyalty_balance SET available = available + 1",
+        {"I1", "I2", "I10", "I12"},
+    ),
+    "money from nowhere, well hidden": (
+        "UPDATE loyalty_balance SET available = available + 1, credited = credited + 1",
+        {"I2", "I10", "I12"},
+    ),
+    "a card without a balance": ("DELETE FROM loyalty_balance", {"I1"}),
+    "a negative bucket": (
+        "UPDATE loyalty_balance SET expired = -1, available = available + expired + 1",
+        {"I1", "I2", "I12"},
+    ),
+    "two buckets exchanged": (
+        "UPDATE loyalty_balance SET expired = removed, removed = expired",
+        {"I2"},
+    ),
+    "a version ahead of the entries": (
+        "UPDATE loyalty_balance SET version = version + 1",
+        {"I3"},
+    ),
+    "a gap in the numbers": (
+        (
+            "UPDATE loyalty_entry SET seq = seq + 1 WHERE seq >= 5;"
+            "UPDATE loyalty_balance SET version = version + 1"
+        ),
+        {"I3"},
+    ),
+    "a number given twice": ("UPDATE loyalty_entry SET seq = 3 WHERE seq = 4", {"I3", "I4"}),
+    "an entry with the wrong amount left": (
+        "UPDATE loyalty_entry SET available_after = available_after + 1 WHERE seq = 5",
+        {"I4"},
+    ),
+    "an entry with the wrong amount held": (
+        "UPDATE loyalty_entry SET held_after = held_after - 1 WHERE seq = 5",
+        {"I4"},
+    ),
+    "an entry that vanished": (
+        (
+            f"DELETE FROM loyalty_entry WHERE operation_id = {SETTLE} AND seq = "
+            f"(SELECT max(seq) FROM loyalty_entry WHERE operation_id = {SETTLE})"
+        ),
+        {"I2", "I3", "I4", "I7", "I8", "I13"},
+    ),
+    "an entry with another amount": (
+        f"UPDATE loyalty_entry SET amount = amount + 1 WHERE operation_id = {SETTLE}",
+        {"I2", "I4", "I7", "I8", "I13"},
+    ),
+    "a debit settled above its amount": (
+        f"UPDATE loyalty_transaction SET settled = amount + 1 WHERE id = {DEBIT}",
+        {"I5", "I6", "I7"},
+    ),
+    "a debit refunded above what was settled": (
+        f"UPDATE loyalty_transaction SET refunded = settled + 1 WHERE id = {DEBIT}",
+        {"I5", "I6", "I7"},
+    ),
+    "a credit that was settled": (
+        "UPDATE loyalty_transaction SET settled = 1 WHERE kind = 'credit'",
+        {"I5", "I7"},
+    ),
+    "a hold forgotten": (
+        f"UPDATE loyalty_transaction SET released = released + 1 WHERE id = {OPEN_DEBIT}",
+        {"I6", "I7"},
+    ),
+    "a transaction that nobody asked for": (
+        (
+            "INSERT INTO loyalty_transaction (public_id, card_id, kind, amount, settled, released,"
+            " refunded, request_id, order_id, order_sequence, created_at) SELECT 'x', card_id,"
+            " 'credit', 1, 0, 0, 0, 'x', '', '', created_at FROM loyalty_transaction LIMIT 1"
+        ),
+        {"I7"},
+    ),
+    "released told as refunded": (
+        (
+            f"UPDATE loyalty_transaction SET released = released - 1, refunded = refunded + 1,"
+            f" settled = settled + 1 WHERE id = {DEBIT}"
+        ),
+        {"I7"},
+    ),
+    "an operation that says more than it moved": (
+        (
+            "UPDATE loyalty_operation SET amount = amount + 1, applied = applied + 1"
+            " WHERE kind = 'expire'"
+        ),
+        {"I8"},
+    ),
+    "an operation applied in part": (
+        "UPDATE loyalty_operation SET amount = amount + 1 WHERE kind = 'adjust'",
+        {"I8"},
+    ),
+    "a declined operation that moved": (
+        (
+            "UPDATE loyalty_operation SET outcome = 'declined', decline_code = 'x'"
+            " WHERE kind = 'adjust'"
+        ),
+        {"I8"},
+    ),
+    "an entry of another verb": (
+        "UPDATE loyalty_operation SET kind = 'settle' WHERE kind = 'adjust'",
+        {"I8"},
+    ),
+    "an entry on another transaction than its operation": (
+        (
+            "UPDATE loyalty_entry SET transaction_id = NULL WHERE operation_id = "
+            "(SELECT min(id) FROM loyalty_operation WHERE kind = 'credit')"
+        ),
+        {"I8"},
+    ),
+    "a decline recorded twice": (
+        (
+            "DROP INDEX operation_happens_once;"
+            "INSERT INTO loyalty_operation (oid, card_id, transaction_id, kind, request_id, amount,"
+            " applied, outcome, decline_code, actor, reason, note, created_at)"
+            " SELECT 'copy', card_id, transaction_id, kind, request_id, amount, applied, outcome,"
+            " decline_code, actor, reason, note, created_at FROM loyalty_operation"
+            " WHERE outcome = 'declined'"
+        ),
+        {"I9"},
+    ),
+    "a debit and a credit of one request id": (
+        (
+            "UPDATE loyalty_operation SET request_id = 'same' WHERE kind IN ('authorize', 'credit')"
+            " AND outcome = 'ok'"
+        ),
+        {"I9"},
+    ),
+    "a debit before the card was valid": (
+        "UPDATE loyalty_giftcard SET valid_from = valid_from + interval '1 day'",
+        {"I11"},
+    ),
+    "a debit at the card's last instant": (
+        (
+            "UPDATE loyalty_giftcard SET valid_from = valid_from - interval '1 day', expires_at ="
+            f" (SELECT created_at FROM loyalty_operation WHERE id = {AUTHORIZE})"
+        ),
+        {"I11"},
+    ),
+    "a debit from an expired grant": (
+        (
+            "UPDATE loyalty_grant SET valid_from = valid_from - interval '1 day', expires_at ="
+            f" (SELECT created_at FROM loyalty_operation WHERE id = {AUTHORIZE})"
+            f" WHERE id = {CREDIT_GRANT}"
+        ),
+        {"I11"},
+    ),
+    "a debit on a blocked card": (
+        (
+            "UPDATE loyalty_operation SET id = 0 WHERE kind = 'block';"
+            "UPDATE loyalty_operation SET kind = 'block' WHERE kind = 'unblock';"
+            "UPDATE loyalty_giftcard SET status = 'blocked'"
+        ),
+        {"I11"},
+    ),
+    "a card blocked by nobody": ("UPDATE loyalty_giftcard SET status = 'blocked'", {"I11"}),
+    "a grant with more left than the card": (
+        f"UPDATE loyalty_grant SET remaining = remaining + 1 WHERE id = {CREDIT_GRANT}",
+        {"I12", "I13"},
+    ),
+    "money moved from one grant to another": (
+        (
+            f"UPDATE loyalty_grant SET remaining = remaining + 1 WHERE id = {CREDIT_GRANT};"
+            f"UPDATE loyalty_grant SET remaining = remaining - 1 WHERE id = {REFUND_GRANT}"
+        ),
+        {"I13"},
+    ),
+    "money settled from a grant that did not hold it": (
+        f"UPDATE loyalty_entry SET grant_id = {ISSUE_GRANT} WHERE operation_id = {SETTLE}",
+        {"I13"},
+    ),
+    "a grant of more than came in": (
+        "UPDATE loyalty_grant SET amount = amount + 1 WHERE origin = 'issue'",
+        {"I10", "I14"},
+    ),
+    "a refund of more than came back": (
+        f"UPDATE loyalty_grant SET amount = amount + 1 WHERE id = {REFUND_GRANT}",
+        {"I14"},
+    ),
+    "a grant that another operation opened": (
+        f"UPDATE loyalty_grant SET operation_id = {SETTLE} WHERE id = {CREDIT_GRANT}",
+        {"I14"},
+    ),
+    "promotional money refunded as paid": (
+        f"UPDATE loyalty_grant SET funding = 'paid' WHERE id = {REFUND_GRANT}",
+        {"I14"},
+    ),
+    "a landing that is not a refund": (
+        f"UPDATE loyalty_entry SET source = 'outside' WHERE landing_grant_id = {REFUND_GRANT}",
+        {"I2", "I4", "I7", "I8", "I14"},
+    ),
+}
+
+
+@pytest.fixture
+def card() -> GiftCard:
+    """A card to which everything has happened once, in an order in which it can."""
+    with time_machine.travel(NOW, tick=False) as clock:
+        tomorrow = NOW + datetime.timedelta(days=1)
+        card = builders.make_wallet(balance=1000)
+        credit = builders.make_credit(card, 500, funding="promotional", expires_at=tomorrow)
+        ledger.cancel(credit, amount=20, request_id="take back", actor="test")
+        with pytest.raises(InsufficientBalance):
+            builders.make_hold(card, 9999)
+        ledger.block(card.pk, request_id="block", actor="test")
+        ledger.unblock(card.pk, request_id="unblock", actor="test")
+        debit = builders.make_hold(card, 900)
+        builders.make_settlement(debit, 400)
+        builders.make_cancellation(debit, 100)
+        builders.make_credit(card, 50, expires_at=tomorrow, origin="reward")
+        clock.shift(datetime.timedelta(days=2))
+        ledger.expire(card.pk, actor="test")
+        builders.make_cancellation(debit, 450)
+        builders.make_hold(card, 30)
+        ledger.adjust(
+            card.pk, change=-5, request_id="adjust", actor="test", reason=Reason.CORRECTION
+        )
+    return card
+
+
+def damage(sql: str) -> None:
+    """Run SQL as if the database had neither triggers nor constraints."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for table, names in CONSTRAINTS.items():
+            for name in names:
+                cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(sql)
+        assert cursor.rowcount
+        cursor.execute("SET LOCAL session_replication_role = origin")
+
+
+def broken(card_ids: Sequence[int] | None = None, *, store_id: int | None = None) -> set[str]:
+    """The names of the invariants that do not hold."""
+    return {violation.invariant.name for violation in violations(card_ids, store_id=store_id)}
+
+
+@pytest.mark.django_db
+def test_books_kept_by_the_verbs_break_none(card: GiftCard) -> None:
+    assert violations() == []
+    assert card.entries.values("source", "target").distinct().count() == 7  # every movement
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_found_by_the_invariants_that_it_breaks(card: GiftCard, name: str) -> None:
+    sql, expected = DAMAGE[name]
+
+    damage(sql)
+
+    assert broken() == expected
+    assert broken([card.pk]) == expected
+    assert broken(store_id=card.store_id) == expected
+
+
+def test_each_invariant_is_broken_by_some_damage() -> None:
+    assert set().union(*(names for _, names in DAMAGE.values())) == {
+        invariant.name for invariant in INVARIANTS
+    }
+    assert [invariant.name for invariant in INVARIANTS] == [f"I{n}" for n in range(1, 15)]
+
+
+@pytest.mark.django_db
+def test_a_violation_names_the_row_and_both_figures(card: GiftCard) -> None:
+    damage("UPDATE loyalty_balance SET version = version + 1")
+
+    [violation] = violations()
+
+    version = card.entries.count()
+    assert violation.row == {
+        "card_id": card.pk,
+        "version": version + 1,
+        "entries": version,
+        "first": 1,
+        "last": version,
+    }
+    assert str(violation) == (
+        f"I3: card_id {card.pk}, version {version + 1}, entries {version}, first 1, last {version}"
+    )
+
+
+@pytest.mark.django_db
+def test_only_the_cards_and_the_store_in_question_are_looked_at(card: GiftCard) -> None:
+    other = builders.make_card(balance=1)
+
+    damage(f"UPDATE loyalty_balance SET version = version + 1 WHERE card_id = {card.pk}")
+
+    assert broken([card.pk]) == broken([card.pk, other.pk]) == {"I3"}
+    assert broken(store_id=card.store_id) == {"I3"}
+    assert broken([other.pk]) == broken([]) == broken(store_id=other.store_id) == set()
+    assert broken([card.pk], store_id=other.store_id) == set()
+
+
+@pytest.mark.django_db
+def test_a_thousand_broken_rows_do_not_flood_the_report() -> None:
+    program = builders.make_program()
+    for _ in range(5):
+        builders.make_card(program, balance=1)
+    damage("UPDATE loyalty_balance SET version = version + 1")
+
+    assert len(violations(max_rows=3)) == 3
+    assert len(violations()) == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_money_in_flight_is_never_half_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = builders.make_wallet(balance=1000)
+    first, *rest = INVARIANTS
+
+    def spend() -> None:
+        builders.make_purchase(card, 10)
+        connections.close_all()
+
+    class SpendsMeanwhile(str):
+        """A query that is only asked after somebody else has spent."""
+
+        __slots__ = ()
+
+        def __format__(self, _spec: str) -> str:
+            meanwhile = threading.Thread(target=spend)
+            meanwhile.start()
+            meanwhile.join()
+            return str(self)
+
+    slow = Invariant(first.name, first.meaning, SpendsMeanwhile(first.sql))
+    monkeypatch.setattr("loyalty.ledger.invariants.INVARIANTS", [first, slow, *rest])
+
+    found = violations()
+
+    assert found == []
+    assert builders.buckets(card)["spent"] == 10
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_isolation")
+        assert cursor.fetchone() == ("read committed",)
