@@ -104,6 +104,7 @@ class Launch:
         ]
         step = self._start("prepare", [sys.executable, "-m", "config.prepare", *demo])
         code = step.wait()
+        step.stop()
         self._applications.remove(step)
         if code:
             raise LaunchError(_obituary(step, code))
