@@ -36,6 +36,7 @@ STATUS_OF: dict[type[ledger.LedgerError], int] = {
     ledger.UnknownTransaction: UNKNOWN,
     ledger.RequestConflict: CONFLICT,
     ledger.DuplicateCode: CONFLICT,
+    ledger.WalletExists: CONFLICT,
     ledger.LedgerBusy: BUSY,
     ledger.CardBlocked: REFUSED,
     ledger.CardClosed: REFUSED,

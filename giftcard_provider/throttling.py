@@ -4,10 +4,9 @@ Not per address, since all calls come from VTEX. When Redis is away nothing is c
 goes on, and 80 random bits stand alone.
 """
 
-import hmac
-
 from django.conf import settings
 from django.core.cache import cache
+from django.utils.crypto import salted_hmac
 from redis.exceptions import RedisError
 
 from loyalty.identity import Identity
@@ -45,7 +44,6 @@ class WrongCodes:
 
 
 def _key(store_id: int, kind: str, value: str) -> str:
-    # Keyed, so that Redis holds no personal data.
-    secret = settings.SECRET_KEY.encode()
-    digest = hmac.digest(secret, f"{kind}:{value}".encode("utf-8", "replace"), "sha256").hex()
-    return f"wrong-codes:{store_id}:{digest}"
+    # Keyed, so that Redis holds no personal data. digest = salted_hmac(f"wrong-codes:{kind}",
+    value.encode("utf-8", "replace"), algorithm="sha256") return
+    f"wrong-codes:{store_id}:{digest.hexdigest()}"

@@ -75,6 +75,13 @@ class DuplicateCode(LedgerError):
     message = gettext_noop("A card with this code already exists in the store.")
 
 
+class WalletExists(LedgerError):
+    """The customer already has a wallet for this relation."""
+
+    code = "wallet_exists"
+    message = gettext_noop("The customer already has this wallet.")
+
+
 class InvalidCode(LedgerError):
     """An imported code that is empty, too long or holds characters that cannot be typed."""
 

@@ -7,6 +7,7 @@ from django.db import IntegrityError
 from django.db.transaction import atomic
 
 from loyalty import ledger
+from loyalty.exceptions import WalletExists
 from loyalty.identity import Identity
 from loyalty.models import Customer, Funding, GiftCard, Program, Store
 
@@ -34,10 +35,9 @@ def open_wallet(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
     relation every call makes a card.
     """
     owner = _customer(store, wanted.owner) if wanted.owner else None
-    if owner and wanted.relation_name:
-        existing = _existing(store, owner, wanted.relation_name)
-        if existing:
-            return existing
+    same = GiftCard.objects.filter(store=store, owner=owner, relation_name=wanted.relation_name)
+    if owner and wanted.relation_name and (existing := same.first()):
+        return existing
     try:
         return ledger.issue(
             _program(store, wanted.relation_name),
@@ -52,12 +52,9 @@ def open_wallet(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
             relation_name=wanted.relation_name,
             caption=wanted.caption or None,
         )
-    except IntegrityError:
-        # Somebody opened the same wallet a moment ago.
-        existing = _existing(store, owner, wanted.relation_name) if owner else None
-        if existing is None:
-            raise
-        return existing
+    except WalletExists:
+        # Somebody opened it a moment ago.
+        return same.get()
 
 
 def meet_owner(card_id: int, identity: Identity, *, name: str = "") -> None:
@@ -82,10 +79,6 @@ def _customer(store: Store, identity: Identity) -> Customer:
             )
     except IntegrityError:
         return store.customers.get(profile_id=identity.profile_id)
-
-
-def _existing(store: Store, owner: Customer, relation_name: str) -> GiftCard | None:
-    return GiftCard.objects.filter(store=store, owner=owner, relation_name=relation_name).first()
 
 
 def _program(store: Store, relation_name: str) -> Program:

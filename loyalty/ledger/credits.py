@@ -21,6 +21,7 @@ from loyalty.exceptions import (
     NotReloadable,
     ReasonRequired,
     RequestConflict,
+    WalletExists,
 )
 from loyalty.ledger.idempotency import check_request_id
 from loyalty.ledger.position import Position, lock_card
@@ -55,6 +56,8 @@ ISSUE, CREDIT, ADJUST, EXPIRE = (
     Operation.Kind.EXPIRE,
 )
 
+_UNIQUE = {"card_code_in_store": DuplicateCode, "card_wallet_of_owner": WalletExists}
+
 
 def issue(
     program: Program,
@@ -78,7 +81,8 @@ def issue(
 
     What is not given comes from the program. A card in another currency than the store's counts in
     that currency's own units. Raises `DuplicateCode` for an imported code that the store already
-    has, `InvalidCode`, `InvalidDates`, `InvalidAmount`, `UnknownCurrency`.
+    has, `WalletExists` for an owner's second one of a relation, `InvalidCode`, `InvalidDates`,
+    `InvalidAmount`, `UnknownCurrency`.
     """
     if amount:
         checked(amount)
@@ -126,8 +130,9 @@ def issue(
             request = Request(ISSUE, request_id, amount, actor, reason, note, at=now)
             post(position, request, movements)
     except IntegrityError as error:
-        if "card_code_in_store" in str(error):
-            raise DuplicateCode from error
+        for constraint, refusal in _UNIQUE.items():
+            if constraint in str(error):
+                raise refusal from error
         raise
     return card
 
