@@ -3,7 +3,6 @@
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
-import django.db.models.functions.comparison
 import loyalty.models.store
 from django.db import migrations, models
 
@@ -278,7 +277,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='operation',
-            constraint=models.UniqueConstraint(models.F('card'), models.F('kind'), models.F('request_id'), django.db.models.functions.comparison.Coalesce(models.F('transaction'), models.Value(0)), models.Case(models.When(kind__in=['settle', 'cancel'], then=models.F('amount')), default=models.Value(0)), name='operation_happens_once'),
+            constraint=models.UniqueConstraint(models.F('card'), models.F('kind'), models.F('request_id'), models.Case(models.When(kind__in=['settle', 'cancel'], then=models.F('transaction')), default=models.Value(0)), models.Case(models.When(kind__in=['settle', 'cancel'], then=models.F('amount')), default=models.Value(0)), name='operation_happens_once'),
         ),
         migrations.AddConstraint(
             model_name='operation',

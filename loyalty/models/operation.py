@@ -2,7 +2,6 @@
 
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
-from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.models.card import GiftCard
@@ -88,7 +87,8 @@ class Operation(models.Model):
                 F("card"),
                 F("kind"),
                 F("request_id"),
-                Coalesce(F("transaction"), Value(0)),
+                # Not of an authorize or credit: each would open another transaction.
+                Case(When(kind__in=["settle", "cancel"], then=F("transaction")), default=Value(0)),
                 Case(When(kind__in=["settle", "cancel"], then=F("amount")), default=Value(0)),
                 name="operation_happens_once",
             ),

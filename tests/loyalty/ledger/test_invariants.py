@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 import time_machine
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections
 
 from loyalty import ledger
 from loyalty.exceptions import InsufficientBalance
@@ -147,7 +147,6 @@ DAMAGE: dict[str, tuple[str, set[str]]] = {
     ),
     "a decline recorded twice": (
         (
-            "DROP INDEX operation_happens_once;"
             "INSERT INTO loyalty_operation (oid, card_id, transaction_id, kind, request_id, amount,"
             " applied, outcome, decline_code, actor, reason, note, created_at)"
             " SELECT 'copy', card_id, transaction_id, kind, request_id, amount, applied, outcome,"
@@ -262,6 +261,7 @@ def damage(sql: str) -> None:
         for table, names in CONSTRAINTS.items():
             for name in names:
                 cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        cursor.execute("DROP INDEX operation_happens_once")
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(sql)
         assert cursor.rowcount
@@ -296,6 +296,20 @@ def test_each_invariant_is_broken_by_some_damage() -> None:
         invariant.name for invariant in INVARIANTS
     }
     assert [invariant.name for invariant in INVARIANTS] == [f"I{n}" for n in range(1, 15)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["authorize", "credit", "settle", "cancel", "adjust"])
+def test_the_database_itself_refuses_a_request_that_happened(card: GiftCard, kind: str) -> None:
+    """Also a debit or credit, whose repetition would open another transaction."""
+    *_, happened = card.operations.filter(kind=kind)
+    *_, other = card.transactions.exclude(pk=happened.transaction_id)
+    happened.pk, happened.oid = None, "another"
+    if kind in {"authorize", "credit"}:
+        happened.transaction = other
+
+    with pytest.raises(IntegrityError, match="operation_happens_once"):
+        happened.save(force_insert=True)
 
 
 @pytest.mark.django_db
