@@ -44,6 +44,7 @@ class WrongCodes:
 
 
 def _key(store_id: int, kind: str, value: str) -> str:
-    # Keyed, so that Redis holds no personal data. digest = salted_hmac(f"wrong-codes:{kind}",
-    value.encode("utf-8", "replace"), algorithm="sha256") return
-    f"wrong-codes:{store_id}:{digest.hexdigest()}"
+    # Keyed, so that Redis holds no personal data.
+    secret = value.encode("utf-8", "replace")
+    digest = salted_hmac(f"wrong-codes:{kind}", secret, algorithm="sha256").hexdigest()
+    return f"wrong-codes:{store_id}:{digest}"
