@@ -6,7 +6,7 @@ no row means that nothing moved. Redis, headers, descriptions and order data hav
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from django.db import connection
 
@@ -42,11 +42,17 @@ _TRANSACTION_FIELDS = (
 OPERATION_COLUMNS = ", ".join(f"operation.{field}" for field in _OPERATION_FIELDS)
 TRANSACTION_COLUMNS = ", ".join(f"txn.{field}" for field in _TRANSACTION_FIELDS)
 PRIOR_COLUMNS = f"{OPERATION_COLUMNS}, {TRANSACTION_COLUMNS}"
+_PRIOR = f"""
+    SELECT {PRIOR_COLUMNS}
+    FROM loyalty_operation operation
+    LEFT JOIN loyalty_transaction txn ON txn.id = operation.transaction_id
+    WHERE operation.id = %s
+"""
 
 
 def transaction_from(columns: Sequence[Any]) -> Transaction | None:
     """The transaction of a row's `TRANSACTION_COLUMNS`, if there is one."""
-    if columns[0] is None:
+    if not columns or columns[0] is None:
         return None
     return Transaction.from_db("default", list(_TRANSACTION_FIELDS), list(columns))
 
@@ -59,13 +65,19 @@ class Prior:
     transaction: Transaction | None
 
     @classmethod
-    def from_row(cls, columns: Sequence[Any]) -> "Prior | None":
-        """The prior operation of a row's `PRIOR_COLUMNS`, if there is one."""
-        if columns[0] is None:
-            return None
+    def from_columns(cls, columns: Sequence[Any]) -> Self:
+        """The operation of a row's `PRIOR_COLUMNS`."""
         split = len(_OPERATION_FIELDS)
         operation = Operation.from_db("default", list(_OPERATION_FIELDS), list(columns[:split]))
         return cls(operation, transaction_from(columns[split:]))
+
+    @classmethod
+    def of(cls, operation_id: int) -> Self:
+        """An operation that is known to be there."""
+        with connection.cursor() as cursor:
+            cursor.execute(_PRIOR, [operation_id])
+            [row] = cursor.fetchall()
+        return cls.from_columns(row)
 
     def first_answer(self, kind: str, amount: int) -> "Prior":
         """Itself, when the request means the same and was accepted.
@@ -207,4 +219,5 @@ def _rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def _priors(rows: Sequence[Sequence[Any]]) -> list[Prior]:
-    return [prior for row in rows if (prior := Prior.from_row(row[_CARD_WIDTH:]))]
+    found = (row[_CARD_WIDTH:] for row in rows)
+    return [Prior.from_columns(columns) for columns in found if columns[0] is not None]
