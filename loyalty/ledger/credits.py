@@ -303,7 +303,7 @@ def _grant(
 
 
 def _refuse_known_code(card: GiftCard, code: str) -> None:
-    """While a key is rotated, the same code may be stored under the previous one."""
-    known = codes.digests(code, is_imported=card.is_imported)
+    """A typed code finds one card: also under the previous key, also among codes that we made."""
+    known = codes.typed_digests(code)
     if GiftCard.objects.filter(store=card.store, code_digest__in=known).exists():
         raise DuplicateCode
