@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from http import HTTPStatus
@@ -199,7 +200,8 @@ def _check_port_is_free(port: int) -> None:
 
 def _check_database(url: str) -> None:
     try:
-        address = Env.db_url_config(url)
+        with warnings.catch_warnings(action="ignore"):  # our own line below says it better
+            address = Env.db_url_config(url)
     except (ImproperlyConfigured, ValueError):
         address = {}
     if address.get("ENGINE") != "django.db.backends.postgresql":

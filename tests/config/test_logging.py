@@ -1,0 +1,37 @@
+import json
+import subprocess
+import sys
+
+from tests.config.processes import ROOT
+
+SCRIPT = """
+import logging, logging.config
+from config.logging import logging_config
+
+logging.config.dictConfig(logging_config(level="INFO"))
+log = logging.getLogger("loyalty.expiry")
+log.debug("not this")
+log.info("%s cards expired", 3, extra={"store": "loja"})
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("failed")
+"""
+
+
+def test_every_record_is_one_json_object_on_standard_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    first, second = map(json.loads, done.stderr.splitlines())
+    assert done.stdout == ""
+    assert first.pop("time")
+    assert first == {
+        "level": "INFO",
+        "logger": "loyalty.expiry",
+        "message": "3 cards expired",
+        "store": "loja",
+    }
+    assert second["level"] == "ERROR"
+    assert "ZeroDivisionError" in second["exc_info"]
