@@ -147,7 +147,10 @@ _PRIOR_STEP = """
        AND operation.request_id = %(request_id)s AND operation.transaction_id = %(transaction)s
        AND operation.amount = %(amount)s)
 """
-_STEP = "JOIN loyalty_transaction txn ON txn.id = %(transaction)s AND txn.card_id = balance.card_id"
+_STEP = """
+    LEFT JOIN loyalty_transaction txn
+      ON txn.id = %(transaction)s AND txn.card_id = balance.card_id
+"""
 # The lots that a debit took from, in the order in which it took, with what it still has of each.
 _BY_DEBIT = f"""
     {_LOCK}
