@@ -41,7 +41,8 @@ class CredentialManager(models.Manager["Credential"]):
     def caller(self, app_key: str, token: str) -> Caller | None:
         """Whose credential this is, if it is live; the token is compared in constant time."""
         with connection.cursor() as cursor:
-            cursor.execute(_CALLER, [app_key.replace("\x00", "")])
+            # No key has characters that PostgreSQL cannot hold.
+            cursor.execute(_CALLER, [app_key if app_key.isprintable() else ""])
             row = cursor.fetchone()
         *hashes, store_id, provider_id = row or ("", "", 0, "")
         given = _hash(token)

@@ -19,5 +19,6 @@ urlpatterns: list[URLPattern] = [
     re_path(rf"{TRANSACTION}/authorization$", views.AuthorizationView.as_view()),
     re_path(rf"{TRANSACTION}/settlements$", views.SettlementsView.as_view()),
     re_path(rf"{TRANSACTION}/cancellations$", views.CancellationsView.as_view()),
-    re_path(r"^(?P<path>.*)$", views.UnknownPathView.as_view()),
+    # Also with line breaks in it: nothing below the mount is answered without credentials.
+    re_path(r"^(?P<path>(?s:.*))$", views.UnknownPathView.as_view()),
 ]
