@@ -263,11 +263,14 @@ def removed(position: Position, amount: int, now: datetime.datetime) -> list[Mov
 
 def _first_adjustment(position: Position, change: int) -> Operation:
     assert position.prior is not None  # noqa: S101  the caller has looked
-    operation = position.prior.first_answer(ADJUST, abs(change)).operation
-    was_up = operation.entries.filter(source=Bucket.OUTSIDE).exists()
-    if was_up != (change > 0):
+    operation = position.prior.operation
+    was_down = (
+        operation.decline_code == BelowZero.code
+        or operation.entries.filter(target=Bucket.REMOVED).exists()
+    )
+    if was_down != (change < 0):
         raise RequestConflict
-    return operation
+    return position.prior.first_answer(ADJUST, abs(change)).operation
 
 
 def _check_open(position: Position, now: datetime.datetime) -> None:
