@@ -5,7 +5,7 @@ VTEX has sent three media types over the years, with and without charset: the bo
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import IO, Any, NoReturn
 
 from django.conf import settings
@@ -49,7 +49,8 @@ class ProtocolParser(BaseParser):
         try:
             parsed = json.loads(
                 body.decode("utf-8-sig"),
-                parse_float=Decimal,
+                parse_float=_number,
+                parse_int=_number,
                 parse_constant=_refuse,
                 object_pairs_hook=None if self.repeated_keys_allowed else _without_repeats,
             )
@@ -64,6 +65,14 @@ class LenientParser(ProtocolParser):
     """For searches, which move nothing: of a repeated key the last value counts."""
 
     repeated_keys_allowed = True
+
+
+def _number(text: str) -> int | Decimal:
+    """Exact; what is too large or too fine to be computed with is NaN, and no amount."""
+    try:
+        return int(text) if text.lstrip("-").isdecimal() else Decimal(text)
+    except (ValueError, InvalidOperation):
+        return Decimal("NaN")
 
 
 def _refuse(constant: str) -> NoReturn:
