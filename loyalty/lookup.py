@@ -1,7 +1,7 @@
 """What a store sees of its cards: usable balances now, by id, by typed code, by owner. Read only.
 
 From the primary database, in one statement; by owner in two. Usable means here what it means to a
-debit (`loyalty.ledger`): card active and within its dates, grants within theirs.
+debit (`loyalty.ledger`): card active, open to a purchase, within its dates, grants within theirs.
 """
 
 import datetime
@@ -53,6 +53,10 @@ _OWNER_WIDTH = 4
 _IS_VALID = """
     card.status = 'active' AND card.valid_from <= %(now)s
     AND (card.expires_at IS NULL OR card.expires_at > %(now)s)
+    AND (card.is_reusable OR NOT EXISTS (
+        SELECT 1 FROM loyalty_transaction purchase
+        WHERE purchase.card_id = card.id AND purchase.kind = 'debit'
+          AND purchase.released + purchase.refunded < purchase.amount))
 """
 _USABLE = """
     SELECT coalesce(sum(lot.remaining), 0)::bigint AS amount
@@ -84,7 +88,7 @@ _BY_OWNERS = f"""
 
 
 def card_by_id(store_id: int, public_id: str) -> CardView:
-    """A card with what is usable of it: 0 when it is blocked, closed or out of its dates.
+    """A card with what is usable of it: 0 when it may not pay now, as a blocked or expired one.
 
     Raises `UnknownCard`, also for a card of another store.
     """
@@ -95,7 +99,7 @@ def card_by_id(store_id: int, public_id: str) -> CardView:
 
 def card_by_code(store_id: int, typed: str, bearer: Identity) -> CardView | None:
     """The usable card of a typed code, if any; a restricted one only for its owner."""
-    for view in _views(_BY_CODE, {"store": store_id, "digests": codes.typed_digests(typed)}):
+    for view in _spendable(_BY_CODE, {"store": store_id, "digests": codes.typed_digests(typed)}):
         if not view.is_restricted or view.owner.matches(bearer):
             return view
     return None
@@ -105,7 +109,7 @@ def cards_of(store_id: int, identity: Identity) -> list[CardView]:
     """The usable cards of whoever the identity matches, each once, soonest expiry first."""
     customers = Customer.objects.filter(store_id=store_id).identified_by(identity)
     owners = list(customers.values_list("pk", flat=True)) if identity else []
-    return _views(_BY_OWNERS, {"store": store_id, "owners": owners}) if owners else []
+    return _spendable(_BY_OWNERS, {"store": store_id, "owners": owners}) if owners else []
 
 
 def transactions_of(store_id: int, card_public_id: str) -> Sequence[Transaction]:
@@ -139,6 +143,11 @@ def steps_of(transaction: Transaction, kind: Operation.Kind) -> Sequence[Operati
     return list(
         transaction.operations.filter(kind=kind, outcome=Outcome.OK, applied__gt=0).order_by("id")
     )
+
+
+def _spendable(statement: str, parameters: dict[str, Any]) -> list[CardView]:
+    """Without points worth less than a cent: checkout loops on a balance of 0 (issue 1356257)."""
+    return [view for view in _views(statement, parameters) if view.balance]
 
 
 def _views(statement: str, parameters: dict[str, Any]) -> list[CardView]:
