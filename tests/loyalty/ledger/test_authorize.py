@@ -43,7 +43,7 @@ from tests.builders import (
     unchanged,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("balanced_books")]
 
 NOON = datetime.datetime(2026, 3, 10, 12, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)

@@ -18,7 +18,7 @@ from tests.builders import (
     unchanged,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("balanced_books")]
 
 
 def test_stops_debits_and_credits() -> None:

@@ -31,7 +31,7 @@ from tests.builders import (
     unchanged,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("balanced_books")]
 
 
 def close(card: GiftCard, request_id: str = "CLOSE", reason: str = "lost") -> Operation:

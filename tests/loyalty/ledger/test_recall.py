@@ -24,7 +24,7 @@ from tests.builders import (
     make_wallet,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("balanced_books")]
 
 
 def recall_purchase(card: GiftCard, request_id: str) -> ledger.Recall:

@@ -16,7 +16,7 @@ from tests.builders import (
     unchanged,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("balanced_books")]
 
 
 def test_lets_a_blocked_card_be_used_again() -> None:
