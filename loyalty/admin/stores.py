@@ -1,0 +1,102 @@
+"""Stores, what they give, and to whom."""
+
+from collections.abc import Iterator
+
+from django.contrib import admin
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, moment
+from loyalty.models import Customer, GiftCard, Program, Store
+
+
+@admin.register(Store)
+class StoreAdmin(ReadOnlyAdmin[Store]):
+    """The VTEX accounts that are served."""
+
+    list_display = ("name", "account", "provider_id", "currency", "time_zone")
+    search_fields = ("account", "name")
+    created = moment("created_at", _("created at"))
+    fields = (
+        "name",
+        "account",
+        "provider_id",
+        "currency",
+        "time_zone",
+        "refund_grace_days",
+        "open_hold_alert_days",
+        "created",
+    )
+    readonly_fields = ("created",)
+    recent = (Recent(Program, "store", ("name", "kind", "funding", "validity_days")),)
+
+
+@admin.register(Program)
+class ProgramAdmin(ReadOnlyAdmin[Program]):
+    """The kinds of credit of each store."""
+
+    list_display = ("name", "store", "kind", "funding", "validity_days", "relation_name", "point")
+    list_filter = ("store", "kind", "funding")
+    list_select_related = ("store",)
+    search_fields = ("name",)
+    created = moment("created_at", _("created at"))
+    fieldsets = (
+        (None, {"fields": ("store", "kind", "name", "caption", "relation_name", "created")}),
+        (
+            _("New cards"),
+            {
+                "fields": (
+                    "funding",
+                    "validity_days",
+                    "is_restricted",
+                    "is_reloadable",
+                    "is_reusable",
+                )
+            },
+        ),
+        (_("Points"), {"fields": ("unit_name", "point", "finer_digits", "point_units")}),
+        (_("Terms"), {"fields": ("terms_version", "terms")}),
+    )
+    readonly_fields = ("created", "point")
+    recent = (
+        Recent(GiftCard, "program", ("code_shown", "owner_link", "state", "available", "expiry")),
+    )
+
+    @admin.display(description=_("value of a point"))
+    def point(self, program: Program) -> str:
+        """What a point is worth, for programs that count in points."""
+        if program.point_value is None:
+            return NOTHING
+        return f"{program.store.currency} {program.point_value}"
+
+
+@admin.register(Customer)
+class CustomerAdmin(ReadOnlyAdmin[Customer]):
+    """The owners of cards."""
+
+    list_display = ("__str__", "email", "document", "corporate_document", "store", "created")
+    list_filter = ("store",)
+    list_select_related = ("store",)
+    search_fields = ("email", "document", "corporate_document", "profile_id")
+    search_help_text = _("Whole e-mail, document or profile id, or part of a name.")
+    created = moment("created_at", _("created at"))
+    fields = (
+        "store",
+        "name",
+        "email",
+        "document",
+        "corporate_document",
+        "profile_id",
+        "created",
+    )
+    readonly_fields = ("created",)
+    recent = (
+        Recent(
+            GiftCard, "owner", ("code_shown", "program", "state", "available", "held", "expiry")
+        ),
+    )
+
+    def search_conditions(self, term: str) -> Iterator[Q]:
+        """Also part of a name: people know names."""
+        yield from super().search_conditions(term)
+        yield Q(name__icontains=term)

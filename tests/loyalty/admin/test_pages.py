@@ -1,0 +1,323 @@
+import base64
+import datetime
+import re
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from giftcard_provider.models import Credential
+from loyalty import codes
+from loyalty.admin.base import BoundedPaginator, ReadOnlyAdmin
+from loyalty.models import Balance, Customer, Entry, GiftCard, Grant, Operation, Transaction
+from tests.builders import (
+    make_blocked_card,
+    make_card,
+    make_customer,
+    make_expired_card,
+    make_hold,
+    make_program,
+    make_store,
+)
+from tests.loyalty.admin.conftest import Books, make_books
+
+OURS = [
+    model
+    for app in ("loyalty", "giftcard_provider")
+    for model in apps.get_app_config(app).get_models()
+]
+every_model = pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+
+
+def url(model: type[Model] | Model, page: str, *arguments: object) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=arguments)
+
+
+def pages_of(model: type[Model]) -> list[str]:
+    rows = [url(model, "change", row.pk) for row in model._default_manager.all()]
+    assert rows, "the books have a row in every table"
+    return [url(model, "changelist"), *rows]
+
+
+def every_page() -> Iterator[str]:
+    yield reverse("admin:index")
+    for app in ("loyalty", "giftcard_provider"):
+        yield reverse("admin:app_list", args=[app])
+    for model in OURS:
+        yield from pages_of(model)
+
+
+def text_of(client: Client, path: str) -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200, path
+    return answer.content.decode()
+
+
+def found(client: Client, model: type[Model], term: str) -> list[object]:
+    answer = client.get(url(model, "changelist"), {"q": term})
+    return [row.pk for row in answer.context["cl"].result_list]
+
+
+@every_model
+def test_every_model_has_its_pages(model: type[Model]) -> None:
+    assert isinstance(admin.site._registry[model], ReadOnlyAdmin)
+
+
+@every_model
+def test_nobody_can_change_anything(model: type[Model], books: Books, boss: Client) -> None:
+    row = model._default_manager.order_by("pk")[0]
+    change, before = url(model, "change", row.pk), model._default_manager.values().get(pk=row.pk)
+
+    text = text_of(boss, change)
+    statuses = [
+        boss.get(url(model, "add")).status_code,
+        boss.post(url(model, "add")).status_code,
+        boss.post(change, {"name": "other", "_save": "1"}).status_code,
+        boss.get(url(model, "delete", row.pk)).status_code,
+        boss.post(url(model, "delete", row.pk), {"post": "yes"}).status_code,
+    ]
+    action = {"action": "delete_selected", "_selected_action": row.pk}
+    boss.post(url(model, "changelist"), action)
+
+    assert statuses == [403, 403, 403, 403, 403]
+    assert not re.search(r'type="submit"[^>]*name="_', text)
+    assert model._default_manager.values().get(pk=row.pk) == before
+
+
+def test_staff_signs_in_with_a_password(viewer: User, books: Books, client: Client) -> None:
+    answer = client.post(
+        reverse("admin:login"),
+        {"username": viewer.username, "password": "a long password", "next": "/admin/"},
+        follow=True,
+    )
+
+    assert answer.status_code == 200
+    assert answer.wsgi_request.user == viewer
+
+
+def test_a_viewer_sees_every_page(
+    viewer: User, books: Books, signed_in: Callable[[User], Client]
+) -> None:
+    client = signed_in(viewer)
+
+    assert {path: client.get(path).status_code for path in every_page()} == dict.fromkeys(
+        every_page(), 200
+    )
+
+
+def test_staff_without_permissions_sees_nothing(
+    books: Books, signed_in: Callable[[User], Client]
+) -> None:
+    client = signed_in(User.objects.create_user("new", password="x", is_staff=True))
+
+    for model in OURS:
+        assert {client.get(path).status_code for path in pages_of(model)} == {403}
+
+
+def test_tables_that_one_may_not_see_are_not_on_other_pages(
+    viewer: User, books: Books, signed_in: Callable[[User], Client]
+) -> None:
+    viewer.user_permissions.set(viewer.user_permissions.filter(codename="view_giftcard"))
+
+    answer = signed_in(viewer).get(url(GiftCard, "change", books.card.pk))
+
+    assert answer.status_code == 200
+    assert answer.context["recent_tables"] == []
+
+
+def test_no_page_shows_a_code_or_what_a_code_can_be_found_by(books: Books, boss: Client) -> None:
+    card, credential = books.card, Credential.objects.get(pk=books.credential.pk)
+    secrets = [
+        card.code,
+        codes.grouped(card.code),
+        card.token,
+        books.app_token,
+        credential.token_hash,
+        credential.previous_token_hash,
+    ]
+    for raw in (bytes(card.code_digest), bytes(card.code_sealed)):
+        secrets += [raw.hex(), base64.b64encode(raw).decode(), repr(raw)[2:-1]]
+
+    for path in every_page():
+        text = text_of(boss, path)
+        assert [secret for secret in secrets if secret in text] == [], path
+
+
+class Inline(HTMLParser):
+    """What a strict Content-Security-Policy would refuse in a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.refused: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        if tag == "style" or (tag == "script" and "src" not in given):
+            self.refused.append(tag)
+        self.refused += [
+            f"{tag} {name}={value}"
+            for name, value in attributes
+            if name == "style" or name.startswith("on") or (value or "").startswith("javascript:")
+        ]
+
+
+def test_pages_need_nothing_that_the_strict_policy_refuses(books: Books, boss: Client) -> None:
+    policy = boss.get(reverse("admin:index")).headers["Content-Security-Policy"]
+
+    assert "unsafe" not in policy
+    assert "script-src 'self'" in policy
+    assert "style-src 'self'" in policy
+    for path in [*every_page(), reverse("admin:login")]:
+        assert (
+            Inline(text_of(boss if path != reverse("admin:login") else Client(), path)).refused
+            == []
+        )
+
+
+@every_model
+def test_more_rows_take_no_more_statements(model: type[Model], books: Books, boss: Client) -> None:
+    def statements(path: str) -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            text_of(boss, path)
+        return len(queries)
+
+    row = model._default_manager.order_by("pk")[0]
+    paths = [url(model, "changelist"), url(model, "change", row.pk)]
+    for path in paths:  # content types are looked up once in a process
+        text_of(boss, path)
+    few = [statements(path) for path in paths]
+
+    for _ in range(3):
+        make_books()
+        make_hold(books.card, 100)
+
+    assert [statements(path) for path in paths] == few
+
+
+@every_model
+def test_no_list_counts_a_whole_table(model: type[Model], books: Books, boss: Client) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        text_of(boss, url(model, "changelist"))
+
+    counts = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+    assert counts
+    assert [sql for sql in counts if f"LIMIT {BoundedPaginator.limit}" not in sql] == []
+
+
+def test_counts_no_further_than_the_limit(
+    books: Books, boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BoundedPaginator, "limit", 2)
+
+    answer = boss.get(url(Entry, "changelist"))
+
+    assert Entry.objects.count() > 2
+    assert answer.context["cl"].result_count == 2
+
+
+def test_amounts_are_exact_money_of_the_card(books: Books, boss: Client) -> None:
+    card = make_card(make_program(make_store(currency="CLP")), balance=1_500_000)
+
+    text = text_of(boss, url(GiftCard, "changelist"))
+    page = text_of(boss, url(GiftCard, "change", books.card.pk))
+
+    assert "CLP\u00a01,500,000" in text
+    assert "CLP\u00a01,500,000" in text_of(boss, url(Balance, "change", card.pk))
+    # 1234.5678 - 2.0000 + 0.5000 + 0.0100
+    assert "BRL\u00a01,233.0778" in text
+    assert "493231 ponto" in page
+
+
+def test_moments_are_those_of_the_store(db: None, boss: Client) -> None:
+    store = make_store(time_zone="America/Sao_Paulo")
+    expires_at = store.last_instant(datetime.date(2099, 12, 31))
+    card = make_card(make_program(store), balance=1, expires_at=expires_at)
+
+    for path in (url(GiftCard, "changelist"), url(GiftCard, "change", card.pk)):
+        assert "12/31/2099 11:59 p.m." in text_of(boss, path)
+
+
+def test_the_state_of_a_card_knows_its_dates(db: None, boss: Client) -> None:
+    program = make_program()
+    tomorrow = timezone.now() + datetime.timedelta(days=1)
+    cards = {
+        make_card(program, balance=1): "active",
+        make_blocked_card(program, balance=1): "blocked",
+        make_expired_card(program, balance=1): "expired",
+        make_card(program, balance=1, valid_from=tomorrow): "not valid yet",
+    }
+
+    for card, state in cards.items():
+        assert f">{state}</span>" in text_of(boss, url(GiftCard, "change", card.pk))
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["ana@example.com", " ANA@example.com ", "123.456.789-09", "12345678909", "last4", "masked"],
+)
+def test_finds_a_card(term: str, books: Books, boss: Client) -> None:
+    make_card(owner=make_customer(email="other@example.com"))
+    typed = {"last4": books.card.code_last4.lower(), "masked": str(books.card)}.get(term, term)
+
+    assert found(boss, GiftCard, typed) == [books.card.pk]
+    assert found(boss, GiftCard, books.card.public_id) == [books.card.pk]
+    assert found(boss, GiftCard, "nobody@example.com") == []
+
+
+def test_finds_what_an_order_did(books: Books, boss: Client) -> None:
+    assert found(boss, Transaction, "1402310500123-01") == [books.debit.pk]
+    assert found(boss, Transaction, books.debit.request_id) == [books.debit.pk]
+    assert len(found(boss, Operation, "1402310500123-01")) == 3
+    assert len(found(boss, Entry, "1402310500123-01")) == 3
+    assert found(boss, Grant, books.card.public_id) == list(
+        books.card.grants.order_by("-id").values_list("pk", flat=True)
+    )
+
+
+def test_finds_a_customer_by_part_of_the_name(books: Books, boss: Client) -> None:
+    assert found(boss, Customer, "souza") == [books.owner.pk]
+    assert found(boss, Customer, "Ana S") == [books.owner.pk]
+    assert found(boss, Customer, "Bruno") == []
+
+
+def test_the_page_of_a_card_tells_its_story(books: Books, boss: Client) -> None:
+    answer = boss.get(url(GiftCard, "change", books.card.pk))
+
+    tables = {str(table.title): table for table in answer.context["recent_tables"]}
+    assert {title: len(table.rows) for title, table in tables.items()} == {
+        "entries": 5,
+        "transactions": 1,
+        "grants": 2,
+        "operations": 5,
+    }
+    assert not any(table.has_more for table in tables.values())
+    text = answer.content.decode()
+    assert "Late delivery" in text
+    assert url(Transaction, "change", books.debit.pk) in text
+
+
+def test_a_long_story_leads_to_all_of_it(
+    books: Books, boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReadOnlyAdmin, "recent_rows", 2)
+    make_card(make_program(books.card.store), balance=1)
+
+    entries, *_ = boss.get(url(GiftCard, "change", books.card.pk)).context["recent_tables"]
+    answer = boss.get(entries.link)
+
+    assert len(entries.rows) == 2
+    assert entries.has_more
+    assert {entry.card_id for entry in answer.context["cl"].result_list} == {books.card.pk}
+    assert answer.context["cl"].result_count == 5
