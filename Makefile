@@ -47,7 +47,7 @@ bench: $(INSTALLED)
 
 # The lock holds names, versions and hashes only: no index, no host.
 lock:
-	rm -rf .cache/uv && $(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
+	rm -rf .cache/uv && $(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install -qq uv
 	for name in requirements requirements-dev; do \
 		.cache/uv/bin/uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate $$name.in --output-file $$name.txt || exit 1; \
@@ -61,6 +61,6 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	}
 	@echo "Installing the pinned dependencies into .venv ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check \
+	@$(BIN)/python -m pip install -qq --no-compile --no-input --disable-pip-version-check \
 		--require-hashes -r requirements.txt -r requirements-dev.txt
 	@touch $@

@@ -1,6 +1,5 @@
 """What is left of a program after it ended: processes, folders, answers."""
 
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -19,17 +18,25 @@ def eventually(condition: Callable[[], bool], *, within: float = 15) -> bool:
     return True
 
 
+def command_of(process: Path) -> str:
+    """The command line of a process (a folder of /proc), empty when it is gone."""
+    try:
+        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def processes_with(mark: str) -> list[str]:
     """The command lines of all processes that carry the mark in theirs or in their environment."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
+        words = command_of(process)
         try:
-            words = (process / "cmdline").read_bytes()
-            known = words + (process / "environ").read_bytes()
+            words_of_environment = (process / "environ").read_bytes()
         except OSError:  # another user's, or gone meanwhile
-            continue
-        if mark.encode() in known and int(process.name) != os.getpid():
-            found.append(words.replace(b"\0", b" ").decode(errors="replace"))
+            words_of_environment = b""
+        if mark in words or mark.encode() in words_of_environment:
+            found.append(words)
     return found
 
 

@@ -1,6 +1,5 @@
 import json
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -9,28 +8,44 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Self
 
 import pytest
 from django.core.management import get_commands
 
 from config.workstation import locked
-from tests.config.processes import ROOT, eventually, free_port, processes_with
+from tests.config.processes import ROOT, command_of, eventually, free_port, processes_with
 
-# Strict: whoever adds the command is told to take this line away.
+# Without effect from the day the command is there; take it away then.
 needs_the_demo = pytest.mark.xfail(
     "seed_demo" not in get_commands(), reason="there is no seed_demo yet", strict=True
 )
+COUNT_CARDS = ["shell", "-c", "from loyalty.models import GiftCard as C; print(C.objects.count())"]
 LAUNCH = [sys.executable, "-m", "config.launch"]
+
+
+@contextmanager
+def marked_folder() -> Iterator[Path]:
+    """A data folder of its own name, by which every process of a run can be found."""
+    folder = Path(tempfile.mkdtemp(prefix="launch-"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """A data folder of its own name, by which every process of the run can be found."""
-    folder = Path(tempfile.mkdtemp(prefix="launch-"))
-    yield folder
-    shutil.rmtree(folder)
+    with marked_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def demo_data() -> Iterator[Path]:
+    """Shared, since a second start is so much faster than the first."""
+    with marked_folder() as folder:
+        yield folder
 
 
 def environment(data: Path, **variables: str) -> dict[str, str]:
@@ -145,12 +160,21 @@ class Run:
         finally:
             connection.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing behind when the test failed half way."""
+        if self.process.poll() is None:
+            self.end(signal.SIGTERM)
+        if self.process.stdout:
+            self.process.stdout.close()
+
     def end(self, ending: signal.Signals) -> int:
         self.process.send_signal(ending)
         code = self.process.wait(30)
         assert self.process.stdout is not None
         self.said += self.process.stdout.read()
-        self.process.stdout.close()
         return code
 
 
@@ -166,50 +190,59 @@ def manage(run: Run, *words: str) -> str:
     return done.stdout
 
 
-@needs_the_demo
-def test_runs_everything_ends_on_demand_and_keeps_its_data(data: Path) -> None:
-    first = Run(data)
-    first.wait_until_ready()
-    demo = json.loads((data / "demo.json").read_text())
-    command = first.said[first.said.index("curl") : first.said.index("Ctrl-C")].strip()
-    answer = subprocess.run(
-        shlex.split(command.replace("\\\n", " ")), capture_output=True, text=True, check=True
-    )
-
-    assert first.get("/health/ready") == 200
-    assert first.get("/admin/login/") == 200
-    assert [card["id"] for card in json.loads(answer.stdout)] == [demo["cards"][0]["id"]]
-    assert demo["app_token"] in first.said
-    count = ["shell", "-c", "from loyalty.models import GiftCard; print(GiftCard.objects.count())"]
-    cards = manage(first, *count)
-    for private in ("keys", "env", "demo.json"):
-        assert (data / private).stat().st_mode & 0o077 == 0, private
-
-    assert first.end(signal.SIGTERM) == 0
-    assert processes_with(str(data)) == []
-
-    second = Run(data)
-    second.wait_until_ready()
-
-    assert manage(second, *count) == cards
-    # What is killed cannot clean up; the guards do.
-    assert second.end(signal.SIGKILL) == -signal.SIGKILL
-    assert eventually(lambda: processes_with(str(data)) == [])
+def guard_of(name: str, data: Path) -> int:
+    """The process that stands between a run and one of its parts."""
+    (found,) = [
+        int(process.name)
+        for process in Path("/proc").glob("[0-9]*")
+        if (words := command_of(process))
+        and "guard.py" in words
+        and str(data) in words
+        and f'"{name}"' in words
+    ]
+    return found
 
 
 @needs_the_demo
-def test_stops_with_a_clear_line_when_a_part_dies(data: Path) -> None:
-    run = Run(data)
-    run.wait_until_ready()
-    (line,) = [line for line in processes_with(str(data)) if re.search(r"guard.py .*beat", line)]
+@pytest.mark.xdist_group("launch")
+def test_runs_everything_ends_on_demand_and_keeps_its_data(demo_data: Path) -> None:
+    with Run(demo_data) as first:
+        first.wait_until_ready()
+        demo = json.loads((demo_data / "demo.json").read_text())
+        command = first.said[first.said.index("curl") : first.said.index("Ctrl-C")].strip()
+        answer = subprocess.run(
+            shlex.split(command.replace("\\\n", " ")), capture_output=True, text=True, check=True
+        )
 
-    for process in Path("/proc").glob("[0-9]*"):
-        words = (process / "cmdline").read_bytes() if (process / "cmdline").exists() else b""
-        if words.replace(b"\0", b" ").decode() == line:
-            os.kill(int(process.name), signal.SIGKILL)
+        assert first.get("/health/ready") == 200
+        assert first.get("/admin/login/") == 200
+        assert [card["id"] for card in json.loads(answer.stdout)] == [demo["cards"][0]["id"]]
+        assert demo["app_token"] in first.said
+        for private in ("keys", "env", "demo.json"):
+            assert (demo_data / private).stat().st_mode & 0o077 == 0, private
+        cards = manage(first, *COUNT_CARDS)
 
-    assert run.process.wait(30) == 1
-    assert run.process.stdout is not None
-    assert "beat stopped with exit code" in run.process.stdout.read()
-    run.process.stdout.close()
-    assert processes_with(str(data)) == []
+        assert first.end(signal.SIGTERM) == 0
+        assert processes_with(str(demo_data)) == []
+
+    with Run(demo_data) as second:
+        second.wait_until_ready()
+
+        assert manage(second, *COUNT_CARDS) == cards
+        # What is killed cannot clean up; the guards do.
+        assert second.end(signal.SIGKILL) == -signal.SIGKILL
+        assert eventually(lambda: processes_with(str(demo_data)) == [])
+
+
+@needs_the_demo
+@pytest.mark.xdist_group("launch")
+def test_stops_with_a_clear_line_when_a_part_dies(demo_data: Path) -> None:
+    with Run(demo_data) as run:
+        run.wait_until_ready()
+
+        os.kill(guard_of("beat", demo_data), signal.SIGKILL)
+
+        assert run.process.wait(30) == 1
+        assert run.process.stdout is not None
+        assert "beat stopped with exit code" in run.process.stdout.read()
+    assert processes_with(str(demo_data)) == []
