@@ -15,7 +15,7 @@ from loyalty.exceptions import (
     UnknownCurrency,
     WalletExists,
 )
-from loyalty.models import Balance, GiftCard, Operation, Program
+from loyalty.models import GiftCard, Operation, Program
 from loyalty.money import MAX_UNITS
 from tests.builders import (
     buckets,
@@ -28,7 +28,7 @@ from tests.builders import (
     remaining,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("balanced_books")]
 
 NOON = datetime.datetime(2026, 3, 10, 12, tzinfo=datetime.UTC)
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
@@ -54,7 +54,7 @@ def test_puts_the_first_amount_on_the_card(amount: int) -> None:
 
     assert buckets(card) == {"credited": amount, "available": amount}
     assert moves(card.operations.get()) == [("outside", "available", amount)]
-    assert Balance.objects.get(card=card).version == 1
+    assert (card.balance.available, card.balance.version) == (amount, 1)
 
 
 @time_machine.travel(NOON, tick=False)
