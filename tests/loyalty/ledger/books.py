@@ -1,0 +1,173 @@
+"""The real ledger, called with the model's calls and answering in the model's words."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from loyalty import ledger, lookup
+from loyalty.exceptions import Decline, LedgerError
+from loyalty.identity import Identity
+from loyalty.models import GiftCard, Operation, Reason, Transaction
+from tests import builders
+from tests.loyalty.ledger.model import Answer, Call, Card
+
+ACTOR = "test"
+
+
+class Books:
+    """One store, and what was made in it: cards and transactions by their number in the model."""
+
+    def __init__(self, *, grace_days: int) -> None:
+        self.store = builders.make_store(refund_grace_days=grace_days)
+        self.owner = builders.make_customer(self.store)
+        self.cards: list[GiftCard] = []
+        self.transactions: list[Transaction] = []
+        self.operations: list[str] = []
+
+    def issue(self, card: Card, amount: int) -> None:
+        program = builders.make_program(
+            self.store, funding=card.funding, validity_days=card.validity_days
+        )
+        self.cards.append(
+            ledger.issue(
+                program,
+                actor=ACTOR,
+                amount=amount,
+                owner=self.owner,
+                valid_from=card.valid_from,
+                expires_at=card.expires_at,
+                is_reloadable=card.reloadable,
+                is_reusable=card.reusable,
+                is_restricted=card.restricted,
+            )
+        )
+
+    def call(self, call: Call) -> Answer:
+        try:
+            done = getattr(self, f"_{call.verb}")(call)
+        except Decline as decline:
+            return Answer("declined", decline.code)
+        except LedgerError as error:
+            return Answer("refused", error.code)
+        return self._answer(done)
+
+    def _credit(self, call: Call) -> Transaction:
+        return ledger.credit(
+            self.cards[call.card].pk,
+            amount=call.amount,
+            request_id=call.request_id,
+            actor=ACTOR,
+            funding=call.funding,
+            valid_from=call.valid_from,
+            expires_at=call.expires_at,
+        )
+
+    def _authorize(self, call: Call) -> Transaction:
+        card = self.cards[call.card]
+        buyers = {"owner": self.owner.identity, "stranger": Identity(email="eve@example.com")}
+        return ledger.authorize(
+            card.pk,
+            amount=call.amount,
+            request_id=call.request_id,
+            actor=ACTOR,
+            buyer=buyers.get(call.buyer),
+            token={"right": card.token, "wrong": "0" * 64}.get(call.token, ""),
+        )
+
+    def _settle(self, call: Call) -> Operation:
+        transaction = self.transactions[call.transaction]
+        return ledger.settle(
+            transaction, amount=call.amount, request_id=call.request_id, actor=ACTOR
+        )
+
+    def _cancel(self, call: Call) -> Operation:
+        transaction = self.transactions[call.transaction]
+        return ledger.cancel(
+            transaction, amount=call.amount, request_id=call.request_id, actor=ACTOR
+        )
+
+    def _expire(self, call: Call) -> Operation | None:
+        return ledger.expire(self.cards[call.card].pk, actor=ACTOR)
+
+    def _adjust(self, call: Call) -> Operation:
+        return ledger.adjust(
+            self.cards[call.card].pk,
+            change=call.amount,
+            request_id=call.request_id,
+            actor=ACTOR,
+            reason=Reason.CORRECTION,
+            expires_at=call.expires_at,
+        )
+
+    def _block(self, call: Call) -> Operation:
+        change: Callable[..., Operation] = getattr(ledger, call.verb)
+        pk = self.cards[call.card].pk
+        return change(pk, request_id=call.request_id, actor=ACTOR, reason=Reason.FRAUD)
+
+    _unblock = _close = _block
+
+    def state(self, number: int) -> dict[str, object]:
+        """All that a card is and has, as the database says: see `Model.state`."""
+        card = builders.fresh(self.cards[number])
+        return {
+            "status": card.status,
+            "expires at": card.expires_at,
+            "buckets": builders.buckets(card),
+            "lots": Counter(
+                card.grants.values_list(
+                    "funding", "amount", "remaining", "valid_from", "expires_at"
+                )
+            ),
+            "transactions": list(
+                card.transactions.order_by("id").values_list(
+                    "kind", "amount", "settled", "released", "refunded"
+                )
+            ),
+            "usable": lookup.card_by_id(self.store.pk, card.public_id).usable,
+        }
+
+    def recalled(self, call: Call) -> Answer | None:
+        """What is known of a request without the lock; None when the verb has to be called."""
+        try:
+            if call.verb in {"authorize", "credit"}:
+                return self._recalled_purchase(call)
+            if call.verb in {"settle", "cancel"}:
+                return self._recalled_step(call)
+        except Decline as decline:
+            return Answer("declined", decline.code)
+        except LedgerError as error:
+            return Answer("refused", error.code)
+        return None
+
+    def _recalled_purchase(self, call: Call) -> Answer | None:
+        card = self.cards[call.card].public_id
+        recall = ledger.recall_purchase(self.store.pk, card, request_id=call.request_id)
+        transaction = recall.first_answer(call.verb, call.amount)
+        return None if transaction is None else self._answer(transaction)
+
+    def _recalled_step(self, call: Call) -> Answer | None:
+        recall = ledger.recall_step(
+            self.store.pk,
+            self.cards[call.card].public_id,
+            self.transactions[call.transaction].public_id,
+            kind=call.verb,
+            request_id=call.request_id,
+        )
+        operation = recall.first_answer(call.verb, call.amount)
+        return None if operation is None else self._answer(operation)
+
+    def _answer(self, done: Transaction | Operation | None) -> Answer:
+        """The answer, in which every transaction and operation has the number of its first day."""
+        if done is None:
+            return Answer("ok")
+        if isinstance(done, Transaction):
+            if done.public_id not in [known.public_id for known in self.transactions]:
+                self.transactions.append(done)
+            return Answer("ok", number=self._number(done.public_id), applied=done.amount)
+        if done.oid in [known.public_id for known in self.transactions]:
+            return Answer("ok", "settled by nature", self._number(done.oid), done.applied)
+        if done.oid not in self.operations:
+            self.operations.append(done.oid)
+        return Answer("ok", number=self.operations.index(done.oid), applied=done.applied)
+
+    def _number(self, public_id: str) -> int:
+        return [transaction.public_id for transaction in self.transactions].index(public_id)

@@ -1,0 +1,410 @@
+"""The ledger in plain Python, without a database, a lock or a line of the ledger's own code.
+
+It is the judge of the property tests: one call goes to the ledger and to the model, and both have
+to give the same answer and to hold the same amounts. Written from the design, the short way round.
+"""
+
+import datetime
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
+
+LIMIT = 2**63 - 1
+FOREVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request made of a card; cards and transactions go by their number in the model."""
+
+    verb: str
+    card: int
+    amount: int = 0
+    request_id: str = ""
+    transaction: int = -1
+    funding: str = "paid"
+    valid_from: datetime.datetime | None = None
+    expires_at: datetime.datetime | None = None
+    token: str = ""  # "right", "wrong" or none
+    buyer: str = ""  # "owner", "stranger" or nobody known
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call is answered: by which record, and how much it moved; or why it did not."""
+
+    outcome: str  # "ok", "declined" (recorded) or "refused" (not recorded)
+    code: str = ""
+    number: int = -1  # of the transaction that it opened, or of the operation that it is
+    applied: int = 0
+
+
+class Refusal(Exception):
+    """Why a call is declined, or refused without a record."""
+
+    def __init__(self, code: str, outcome: str = "declined") -> None:
+        super().__init__(code)
+        self.answer = Answer(outcome, code)
+
+
+@dataclass(eq=False)
+class Lot:
+    """Credit with its own dates; spent in the order of `turn`."""
+
+    number: int
+    funding: str
+    amount: int
+    valid_from: datetime.datetime
+    expires_at: datetime.datetime | None
+    remaining: int
+
+    def is_expired(self, now: datetime.datetime) -> bool:
+        return self.expires_at is not None and now >= self.expires_at
+
+    def is_usable(self, now: datetime.datetime) -> bool:
+        return self.valid_from <= now and not self.is_expired(now)
+
+    @property
+    def turn(self) -> tuple[datetime.datetime, int, int]:
+        return self.expires_at or FOREVER, ["promotional", "paid"].index(self.funding), self.number
+
+
+@dataclass(eq=False)
+class Share:
+    """What a debit took from one lot."""
+
+    lot: Lot
+    held: int
+    spent: int = 0
+
+
+@dataclass(eq=False)
+class Transaction:
+    """A debit with its shares in the order of taking, or a credit with its lot."""
+
+    kind: str
+    card: int
+    amount: int
+    shares: list[Share] = field(default_factory=list)
+    lot: Lot | None = None
+    settled: int = 0
+    released: int = 0
+    refunded: int = 0
+
+    @property
+    def held(self) -> int:
+        return self.amount - self.settled - self.released if self.kind == "debit" else 0
+
+    @property
+    def left(self) -> int:
+        return self.amount - self.released - self.refunded
+
+
+@dataclass(eq=False)
+class Card:
+    """A card, its lots, and what it answered to every request so far."""
+
+    valid_from: datetime.datetime
+    expires_at: datetime.datetime | None = None
+    validity_days: int | None = None  # of the card and of credit, when they come without dates
+    funding: str = "paid"  # of adjustments
+    reloadable: bool = True
+    reusable: bool = True
+    restricted: bool = False
+    status: str = "active"
+    lots: list[Lot] = field(default_factory=list)
+    totals: Counter[str] = field(default_factory=Counter)  # credited, spent, expired, removed, held
+    answers: dict[tuple[object, ...], tuple[Call, Answer]] = field(default_factory=dict)
+
+    @property
+    def available(self) -> int:
+        return sum(lot.remaining for lot in self.lots)
+
+    def is_expired(self, now: datetime.datetime) -> bool:
+        return self.expires_at is not None and now >= self.expires_at
+
+    def usable(self, now: datetime.datetime) -> list[Lot]:
+        return sorted((lot for lot in self.lots if lot.is_usable(now)), key=lambda lot: lot.turn)
+
+
+class Model:
+    """All cards of one store."""
+
+    def __init__(self, *, zone: str = "America/Sao_Paulo", grace_days: int = 30) -> None:
+        self.zone = ZoneInfo(zone)
+        self.grace_days = grace_days
+        self.cards: list[Card] = []
+        self.transactions: list[Transaction] = []
+        self.operations = 0
+        self.seen: Counter[str] = Counter()  # what has happened at least once
+
+    def knows(self, call: Call) -> bool:
+        """Whether the request was made before, with this meaning or another."""
+        return self._key(call) in self.cards[call.card].answers
+
+    def state(self, number: int, now: datetime.datetime) -> dict[str, object]:
+        """All that a card is and has, in plain values."""
+        card = self.cards[number]
+        is_usable = card.status == "active" and card.valid_from <= now and not card.is_expired(now)
+        buckets = {**card.totals, "available": card.available}
+        return {
+            "status": card.status,
+            "expires at": card.expires_at,
+            "buckets": {bucket: amount for bucket, amount in buckets.items() if amount},
+            "lots": Counter(
+                (lot.funding, lot.amount, lot.remaining, lot.valid_from, lot.expires_at)
+                for lot in card.lots
+            ),
+            "transactions": [
+                (done.kind, done.amount, done.settled, done.released, done.refunded)
+                for done in self.transactions
+                if done.card == number
+            ],
+            "usable": sum(lot.remaining for lot in card.usable(now)) if is_usable else 0,
+        }
+
+    def issue(self, card: Card, amount: int) -> None:
+        self.cards.append(card)
+        if card.expires_at is None and card.validity_days is not None:
+            card.expires_at = self._end_of_day(card.valid_from, card.validity_days)
+        if amount:
+            self._open(card, card.funding, amount, card.valid_from, card.expires_at)
+            card.totals["credited"] += amount
+
+    def call(self, call: Call, now: datetime.datetime) -> Answer:
+        """Carry out a call, or repeat the first answer to it."""
+        card, key = self.cards[call.card], self._key(call)
+        if call.verb != "expire" and key in card.answers:
+            return self._repeat(call, *card.answers[key])
+        if call.verb == "settle" and self.transactions[call.transaction].kind == "credit":
+            return self._settle_credit(call)
+        try:
+            applied = getattr(self, f"_{call.verb}")(card, call, now)
+        except Refusal as refusal:
+            answer = refusal.answer
+            self.seen.update([answer.outcome, answer.code])
+        else:
+            self.seen["ok"] += 1
+            if call.verb in {"authorize", "credit"}:
+                answer = Answer("ok", number=len(self.transactions) - 1, applied=applied)
+            elif call.verb == "expire" and not applied:
+                return Answer("ok")
+            else:
+                answer = Answer("ok", number=self.operations, applied=applied)
+                self.operations += 1
+        if answer.outcome != "refused":
+            card.answers[key] = call, answer
+        return answer
+
+    def _repeat(self, call: Call, first: Call, answer: Answer) -> Answer:
+        if (first.verb, first.amount) != (call.verb, call.amount):
+            self.seen["conflict"] += 1
+            return Answer("refused", "request_conflict")
+        self.seen["replay" if answer.outcome == "ok" else "replayed decline"] += 1
+        return answer
+
+    @staticmethod
+    def _key(call: Call) -> tuple[object, ...]:
+        if call.verb in {"authorize", "credit"}:
+            return "purchase", call.request_id
+        if call.verb in {"settle", "cancel"}:
+            return call.verb, call.transaction, call.request_id, call.amount
+        return call.verb, call.request_id
+
+    def _open(
+        self,
+        card: Card,
+        funding: str,
+        amount: int,
+        valid_from: datetime.datetime,
+        expires_at: datetime.datetime | None,
+    ) -> Lot:
+        lot = Lot(len(card.lots), funding, amount, valid_from, expires_at, amount)
+        card.lots.append(lot)
+        return lot
+
+    def _end_of_day(self, instant: datetime.datetime, days: int) -> datetime.datetime:
+        day = instant.astimezone(self.zone).date() + datetime.timedelta(days)
+        return datetime.datetime(
+            day.year, day.month, day.day, 23, 59, 59, 999999, tzinfo=self.zone
+        ).astimezone(datetime.UTC)
+
+    def _fund(self, card: Card, call: Call, now: datetime.datetime, funding: str) -> Lot:
+        start, end = call.valid_from or now, call.expires_at
+        if end is None and card.validity_days is not None:
+            end = self._end_of_day(start, card.validity_days)
+        if card.expires_at is not None:
+            end = min(end or card.expires_at, card.expires_at)
+        if end is not None and end <= start:
+            raise Refusal("invalid_dates", "refused")
+        card.totals["credited"] += call.amount
+        return self._open(card, funding, call.amount, start, end)
+
+    def _take(self, lots: list[Lot], amount: int) -> list[Share]:
+        shares = []
+        for lot in lots:
+            part = min(amount, lot.remaining)
+            if part:
+                lot.remaining -= part
+                amount -= part
+                shares.append(Share(lot, part))
+        assert not amount
+        return shares
+
+    def _credit(self, card: Card, call: Call, now: datetime.datetime) -> int:
+        for wrong, code in (
+            (card.status == "closed", "card_closed"),
+            (card.is_expired(now), "card_expired"),
+            (card.status == "blocked", "card_blocked"),
+            (card.totals["credited"] and not card.reloadable, "not_reloadable"),
+            (card.totals["credited"] + call.amount > LIMIT, "balance_limit_exceeded"),
+        ):
+            if wrong:
+                raise Refusal(code)
+        lot = self._fund(card, call, now, call.funding)
+        self.transactions.append(Transaction("credit", call.card, call.amount, lot=lot))
+        return call.amount
+
+    def _authorize(self, card: Card, call: Call, now: datetime.datetime) -> int:
+        open_purchase = any(
+            debit.kind == "debit" and debit.left
+            for debit in self.transactions
+            if debit.card == call.card
+        )
+        usable = card.usable(now)
+        for wrong, code in (
+            (card.status == "closed", "card_closed"),
+            (card.status == "blocked", "card_blocked"),
+            (now < card.valid_from, "card_not_yet_valid"),
+            (card.is_expired(now), "card_expired"),
+            (call.token == "wrong", "wrong_token"),
+            (card.restricted and call.buyer == "stranger", "wrong_owner"),
+            (open_purchase and not card.reusable, "single_use_card_spent"),
+            (call.amount > sum(lot.remaining for lot in usable), "insufficient_balance"),
+        ):
+            if wrong:
+                raise Refusal(code)
+        shares = self._take(usable, call.amount)
+        self.seen["lot-spanning debit"] += len(shares) > 1
+        card.totals["held"] += call.amount
+        self.transactions.append(Transaction("debit", call.card, call.amount, shares))
+        return call.amount
+
+    def _settle(self, card: Card, call: Call, _now: datetime.datetime) -> int:
+        debit = self.transactions[call.transaction]
+        if call.amount > debit.held:
+            raise Refusal("exceeds_hold")
+        left = call.amount
+        for share in debit.shares:
+            part = min(left, share.held)
+            share.held -= part
+            share.spent += part
+            left -= part
+        debit.settled += call.amount
+        card.totals.update(held=-call.amount, spent=call.amount)
+        return call.amount
+
+    def _settle_credit(self, call: Call) -> Answer:
+        """A credit is settled by nature: nothing moves, and nothing is recorded."""
+        if call.amount > self.transactions[call.transaction].amount:
+            return Answer("declined", "exceeds_hold")
+        return Answer("ok", "settled by nature", call.transaction, call.amount)
+
+    def _cancel(self, card: Card, call: Call, now: datetime.datetime) -> int:
+        transaction = self.transactions[call.transaction]
+        if transaction.kind == "credit":
+            return self._take_back(card, transaction, call.amount)
+        amount = call.amount
+        if amount > transaction.left and amount == transaction.amount and transaction.left:
+            self.seen["full-after-partial cancel"] += 1
+            amount = transaction.left
+        if amount > transaction.left:
+            raise Refusal("exceeds_transaction")
+        release = min(amount, transaction.held)
+        refund = amount - release
+        self.seen["split cancel"] += bool(release and refund)
+        self._land(card, transaction, {"held": release, "spent": refund}, now)
+        transaction.released += release
+        transaction.refunded += refund
+        card.totals.update(held=-release, spent=-refund)
+        return amount
+
+    def _land(
+        self, card: Card, debit: Transaction, left: dict[str, int], now: datetime.datetime
+    ) -> None:
+        """Back to the lots it came from, last taken first; from expired ones to new lots."""
+        late: Counter[str] = Counter()
+        for bucket in ("held", "spent"):
+            for share in reversed(debit.shares):
+                part = min(left[bucket], getattr(share, bucket))
+                setattr(share, bucket, getattr(share, bucket) - part)
+                left[bucket] -= part
+                if self.grace_days and (share.lot.is_expired(now) or card.is_expired(now)):
+                    late[share.lot.funding] += part
+                else:
+                    share.lot.remaining += part
+        end = self._end_of_day(now, self.grace_days)
+        for funding, part in (+late).items():
+            self._open(card, funding, part, now, end)
+            self.seen["expired-grant restore"] += 1
+        if +late and card.expires_at is not None:
+            card.expires_at = max(card.expires_at, end)
+
+    def _take_back(self, card: Card, credit: Transaction, amount: int) -> int:
+        if amount > credit.left:
+            raise Refusal("exceeds_transaction")
+        own = credit.lot
+        assert own
+        others = [lot for lot in card.lots if lot is not own and lot.funding == own.funding]
+        lots = [own, *sorted(others, key=lambda lot: lot.turn)]
+        if amount > sum(lot.remaining for lot in lots):
+            raise Refusal("credit_spent")
+        self.seen["credit taken back from another grant"] += amount > own.remaining
+        self._take(lots, amount)
+        credit.released += amount
+        card.totals["removed"] += amount
+        return amount
+
+    def _expire(self, card: Card, _call: Call, now: datetime.datetime) -> int:
+        due = [lot for lot in card.lots if card.is_expired(now) or lot.is_expired(now)]
+        amount = sum(lot.remaining for lot in due)
+        self._take(due, amount)
+        self.seen["expiry booked"] += bool(amount)
+        card.totals["expired"] += amount
+        return amount
+
+    def _adjust(self, card: Card, call: Call, now: datetime.datetime) -> int:
+        if call.amount < 0:
+            return self._remove(card, -call.amount, now)
+        for wrong, code in (
+            (card.status == "closed", "card_closed"),
+            (card.is_expired(now), "card_expired"),
+            (card.totals["credited"] + call.amount > LIMIT, "balance_limit_exceeded"),
+        ):
+            if wrong:
+                raise Refusal(code)
+        self._fund(card, replace(call, valid_from=None), now, card.funding)
+        return call.amount
+
+    def _remove(self, card: Card, amount: int, now: datetime.datetime) -> int:
+        if amount > card.available:
+            raise Refusal("below_zero")
+        usable = card.usable(now)
+        rest = sorted((lot for lot in card.lots if lot not in usable), key=lambda lot: lot.turn)
+        self._take([*usable, *rest], amount)
+        card.totals["removed"] += amount
+        return amount
+
+    def _block(self, card: Card, call: Call, now: datetime.datetime) -> int:
+        if card.status == "closed":
+            raise Refusal("card_closed")
+        card.status = {"block": "blocked", "unblock": "active", "close": "closed"}[call.verb]
+        return 0
+
+    _unblock = _block
+
+    def _close(self, card: Card, call: Call, now: datetime.datetime) -> int:
+        if card.status != "closed" and card.totals["held"]:
+            raise Refusal("money_held")
+        self._block(card, call, now)
+        return self._remove(card, card.available, now)
