@@ -89,13 +89,14 @@ class Identity:
 def normalized_email(value: object) -> str:
     """Trimmed and in lower case; empty when it is no address."""
     email = _text(value).lower()
-    return email if "@" in email and "*" not in email else ""
+    return _text(email) if "@" in email and "*" not in email else ""
 
 
 def normalized_document(value: object) -> str:
     """Letters and digits only, in upper case; empty when masked (`***.123.***-**`)."""
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
-    return "" if "*" in text else _NOT_ALPHANUMERIC.sub("", text.upper())
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    document = _text(str(value) if is_number else value)
+    return "" if "*" in document else _text(_NOT_ALPHANUMERIC.sub("", document.upper()))
 
 
 def is_cnpj(document: str) -> bool:
@@ -110,6 +111,7 @@ def is_cnpj(document: str) -> bool:
 
 
 def _text(value: object) -> str:
+    # Applied again after a change of case, which can make a text too long.
     if not isinstance(value, str) or len(value) > _MAX_LENGTH or "\x00" in value:
         return ""
     return value.encode("utf-8", "ignore").decode().strip()
