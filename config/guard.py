@@ -107,12 +107,15 @@ def main(order: dict[str, Any]) -> int:
     """Run the ordered command to its end or to the parent's; return its exit code."""
     stop_signal = signal.Signals(order["stop_signal"])
     user, group = order["user"] or (None, None)
-    libc = ctypes.CDLL(None)
+    # Linux only: elsewhere there is no such call, and the pipe alone has to do.
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
-    def die_with_guard() -> None:
-        # For the guard's own end by SIGKILL; Linux only, elsewhere the call does not exist.
-        if sys.platform == "linux":
-            libc.prctl(PR_SET_PDEATHSIG, int(stop_signal))
+    def before_the_command() -> None:
+        # A shell's background jobs ignore these, and would pass that on.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+        if prctl:  # for the guard's own end by SIGKILL
+            prctl(PR_SET_PDEATHSIG, int(stop_signal))
 
     child = subprocess.Popen(  # noqa: S603 - the command comes from this project
         order["command"],
@@ -122,7 +125,7 @@ def main(order: dict[str, Any]) -> int:
         group=group,
         extra_groups=None if user is None else [],
         start_new_session=True,
-        preexec_fn=die_with_guard,  # noqa: PLW1509 - no thread is running yet
+        preexec_fn=before_the_command,  # noqa: PLW1509 - no thread is running yet
     )
 
     def stop(signum: signal.Signals) -> None:

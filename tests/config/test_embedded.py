@@ -25,7 +25,8 @@ BOTH = """
 import signal, sys, time
 from config.embedded import Postgres, Valkey
 
-signal.signal(signal.SIGTERM, signal.default_int_handler)
+for ending in signal.SIGTERM, signal.SIGINT:
+    signal.signal(ending, signal.default_int_handler)
 with Postgres(fsync=False) as database, Valkey() as queue:
     print(database.url, queue.url, flush=True)
     time.sleep(60)

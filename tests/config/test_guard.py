@@ -70,7 +70,8 @@ def test_takes_what_the_child_left_behind_with_it(tmp_path: Path) -> None:
 def test_the_child_goes_with_its_parent(tmp_path: Path, ending: signal.Signals) -> None:
     mark = f"3600.{os.getpid()}"
     script = (
-        "import time, pathlib\n"
+        "import pathlib, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from config.guard import Guarded\n"
         f"child = Guarded('child', ['/bin/sleep', '{mark}'], log=pathlib.Path('{tmp_path}/log'),\n"
         f"    remove=pathlib.Path('{tmp_path}/scratch'))\n"

@@ -14,15 +14,10 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from django.core.management import get_commands
 
 from config.workstation import locked
 from tests.config.processes import ROOT, command_of, eventually, free_port, processes_with
 
-# Without effect from the day the command is there; take it away then.
-needs_the_demo = pytest.mark.xfail(
-    "seed_demo" not in get_commands(), reason="there is no seed_demo yet", strict=True
-)
 COUNT_CARDS = ["shell", "-c", "from loyalty.models import GiftCard as C; print(C.objects.count())"]
 LAUNCH = [sys.executable, "-m", "config.launch"]
 
@@ -203,7 +198,6 @@ def guard_of(name: str, data: Path) -> int:
     return found
 
 
-@needs_the_demo
 @pytest.mark.xdist_group("launch")
 def test_runs_everything_ends_on_demand_and_keeps_its_data(demo_data: Path) -> None:
     with Run(demo_data) as first:
@@ -234,7 +228,6 @@ def test_runs_everything_ends_on_demand_and_keeps_its_data(demo_data: Path) -> N
         assert eventually(lambda: processes_with(str(demo_data)) == [])
 
 
-@needs_the_demo
 @pytest.mark.xdist_group("launch")
 def test_stops_with_a_clear_line_when_a_part_dies(demo_data: Path) -> None:
     with Run(demo_data) as run:
