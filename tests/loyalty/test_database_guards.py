@@ -1,0 +1,421 @@
+"""What the database refuses by itself, whatever code talks to it: raw SQL, a real history."""
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection
+from django.db.models import Model
+from django.db.transaction import atomic
+
+from loyalty.models import Balance, Entry, GiftCard, Grant, Operation, Transaction
+from tests.builders import (
+    make_cancellation,
+    make_credit,
+    make_customer,
+    make_points_program,
+    make_purchase,
+    make_wallet,
+)
+
+pytestmark = pytest.mark.django_db
+
+MODELS = {model._meta.db_table: model for model in apps.get_app_config("loyalty").get_models()}
+
+
+@pytest.fixture(autouse=True)
+def books() -> dict[str, list[object]]:
+    """Two cards of one customer with a row in every table; what was in them before the attack."""
+    owner = make_customer(profile_id="P1")
+    make_customer(owner.store, profile_id="P2")
+    program = make_points_program(owner.store, name="First")
+    card = make_wallet(program, balance=100, owner=owner, relation_name="loyalty-program")
+    make_credit(card, 200)
+    debit = make_purchase(card, 150)
+    make_cancellation(debit, 50)
+    make_wallet(make_points_program(owner.store, name="Second"), balance=10, owner=owner)
+    make_wallet(make_points_program(), balance=10)
+    run("SET CONSTRAINTS ALL IMMEDIATE")  # TRUNCATE would be refused for pending checks
+    return contents()
+
+
+def contents() -> dict[str, list[object]]:
+    return {
+        table: list(model._default_manager.order_by("pk").values())
+        for table, model in MODELS.items()
+    }
+
+
+def run(sql: str) -> None:
+    with atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def copy(table: str, where: str = "true", **changes: str) -> str:
+    """SQL that inserts the table's first row again, but for some columns."""
+    fields = MODELS[table]._meta.local_concrete_fields
+    columns = [field.column for field in fields if field.get_internal_type() != "BigAutoField"]
+    values = [changes.get(column, column) for column in columns]
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)}"  # noqa: S608
+        f" FROM {table} WHERE {where} ORDER BY id LIMIT 1"
+    )
+
+
+def update(table: str, changes: str, which: str = "min") -> str:
+    """SQL that changes the table's first (or last) row."""
+    key = "card_id" if table == "loyalty_balance" else "id"
+    row = f"(SELECT {which}({key}) FROM {table})"  # noqa: S608
+    return f"UPDATE {table} SET {changes} WHERE {key} = {row}"  # noqa: S608
+
+
+# The tables of money. Those of the workflows move none, and have tests of their own.
+HISTORY = ("loyalty_entry", "loyalty_operation")
+PERMANENT = (
+    "loyalty_balance",
+    "loyalty_giftcard",
+    "loyalty_grant",
+    "loyalty_program",
+    "loyalty_store",
+    "loyalty_transaction",
+)
+TABLES = (*HISTORY, *PERMANENT, "loyalty_customer")
+
+NEW_OPERATION = {"oid": "'new'", "request_id": "'new'"}
+BUCKETS = ("available", "held", "spent", "expired", "removed")
+
+# The constraint, the attempt in words, and its SQL.
+REFUSED: list[tuple[str, str, str]] = [
+    *(
+        ("balance_conserves_credit", f"{bucket} from nowhere", f"{bucket} = {bucket} + 1")
+        for bucket in ("credited", *BUCKETS)
+    ),
+    *(
+        (
+            "balance_never_negative",
+            f"negative {bucket}",
+            f"{bucket} = -1, credited = credited - {bucket} - 1",
+        )
+        for bucket in BUCKETS
+    ),
+    ("balance_never_negative", "negative version", "version = -1"),
+]
+REFUSED = [(name, words, update("loyalty_balance", sql)) for name, words, sql in REFUSED]
+REFUSED += [
+    (
+        "entry_moves_something",
+        words,
+        copy("loyalty_entry", **{"seq": "seq + 100", **changes}),
+    )
+    for words, changes in (
+        ("amount of zero", {"amount": "0"}),
+        ("negative amount", {"amount": "-amount"}),
+        ("to where it came from", {"target": "source"}),
+        ("negative available", {"available_after": "-1"}),
+        ("negative held", {"held_after": "-1"}),
+    )
+]
+REFUSED += [
+    ("entry_number_on_card", "a number twice", copy("loyalty_entry")),
+    (
+        "operation_applies_at_most_amount",
+        "negative amount",
+        copy("loyalty_operation", **NEW_OPERATION, amount="-1", applied="-1"),
+    ),
+    (
+        "operation_applies_at_most_amount",
+        "negative applied",
+        copy("loyalty_operation", **NEW_OPERATION, applied="-1"),
+    ),
+    (
+        "operation_applies_at_most_amount",
+        "more applied than asked for",
+        copy("loyalty_operation", **NEW_OPERATION, applied="amount + 1"),
+    ),
+    (
+        "operation_declined_moves_nothing",
+        "declined but applied",
+        copy("loyalty_operation", **NEW_OPERATION, outcome="'declined'", decline_code="'x'"),
+    ),
+    (
+        "operation_declined_moves_nothing",
+        "declined without a code",
+        copy("loyalty_operation", **NEW_OPERATION, outcome="'declined'", applied="0"),
+    ),
+    (
+        "operation_declined_moves_nothing",
+        "accepted with a code",
+        copy("loyalty_operation", **NEW_OPERATION, decline_code="'x'"),
+    ),
+    (
+        "operation_declined_moves_nothing",
+        "neither accepted nor declined",
+        copy("loyalty_operation", **NEW_OPERATION, outcome="'maybe'"),
+    ),
+    (
+        "loyalty_operation_oid_key",
+        "an operation id twice",
+        copy("loyalty_operation", request_id="'new'"),
+    ),
+    *(
+        (
+            "operation_happens_once",
+            f"{kind} twice, {words}",
+            copy("loyalty_operation", f"kind = '{kind}'", oid="'new'", **changes),
+        )
+        for kind, words, changes in (
+            ("authorize", "the same", {}),
+            ("authorize", "another amount", {"amount": "amount + 1"}),
+            ("authorize", "another transaction", {"transaction_id": "NULL"}),
+            ("credit", "another amount", {"amount": "amount + 1"}),
+            ("settle", "the same", {}),
+            ("cancel", "the same", {}),
+            ("issue", "the same", {}),
+        )
+    ),
+    *(
+        (
+            "transaction_within_amount",
+            words,
+            update("loyalty_transaction", changes, which="max"),
+        )
+        for words, changes in (
+            ("more settled than asked for", "settled = amount + 1"),
+            ("more released than asked for", "settled = 0, refunded = 0, released = amount + 1"),
+            ("more settled and released", "settled = amount, released = 1"),
+            ("more refunded than settled", "refunded = settled + 1"),
+            ("negative settled", "settled = -1, refunded = -1"),
+            ("negative released", "released = -1"),
+            ("negative refunded", "refunded = -1"),
+        )
+    ),
+    (
+        "transaction_within_amount",
+        "amount of zero",
+        copy("loyalty_transaction", public_id="'new'", amount="0", settled="0", refunded="0"),
+    ),
+    (
+        "loyalty_transaction_public_id_key",
+        "a transaction id twice",
+        copy("loyalty_transaction"),
+    ),
+    (
+        "grant_amount_positive",
+        "amount of zero",
+        copy("loyalty_grant", amount="0", remaining="0"),
+    ),
+    (
+        "grant_remaining_within_amount",
+        "more than was given",
+        update("loyalty_grant", "remaining = amount + 1"),
+    ),
+    ("grant_remaining_within_amount", "negative", update("loyalty_grant", "remaining = -1")),
+    (
+        "grant_expires_after_start",
+        "over at once",
+        update("loyalty_grant", "expires_at = valid_from"),
+    ),
+    (
+        "card_expires_after_start",
+        "over at once",
+        update("loyalty_giftcard", "expires_at = valid_from"),
+    ),
+    (
+        "loyalty_giftcard_exponent_check",
+        "negative digits",
+        copy("loyalty_giftcard", "owner_id IS NULL", public_id="'new'", exponent="-1"),
+    ),
+    (
+        "card_code_in_store",
+        "a code twice",
+        copy("loyalty_giftcard", "owner_id IS NULL", public_id="'new'"),
+    ),
+    (
+        "loyalty_giftcard_public_id_key",
+        "a card id twice",
+        copy("loyalty_giftcard", "owner_id IS NULL", code_digest="'new'"),
+    ),
+    (
+        "card_wallet_of_owner",
+        "a second wallet",
+        copy("loyalty_giftcard", public_id="'new'", code_digest="'new'"),
+    ),
+    (
+        "customer_profile_in_store",
+        "a profile twice",
+        update("loyalty_customer", "profile_id = 'P2'"),
+    ),
+    ("program_name_in_store", "a name twice", update("loyalty_program", "name = 'Second'")),
+    ("program_finer_digits", "five digits finer", update("loyalty_program", "finer_digits = 5")),
+    (
+        "loyalty_program_finer_digits_check",
+        "coarser than the currency",
+        update("loyalty_program", "finer_digits = -1"),
+    ),
+    (
+        "program_point_is_worth_something",
+        "worthless points",
+        update("loyalty_program", "point_units = 0"),
+    ),
+    (
+        "loyalty_program_point_units_check",
+        "points of debt",
+        update("loyalty_program", "point_units = -1"),
+    ),
+    (
+        "loyalty_program_validity_days_check",
+        "over before it begins",
+        update("loyalty_program", "validity_days = -1"),
+    ),
+    ("loyalty_store_account_key", "an account twice", copy("loyalty_store")),
+    (
+        "loyalty_store_refund_grace_days_check",
+        "negative grace",
+        update("loyalty_store", "refund_grace_days = -1"),
+    ),
+    (
+        "loyalty_store_open_hold_alert_days_check",
+        "negative patience",
+        update("loyalty_store", "open_hold_alert_days = -1"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("constraint", "sql"),
+    [pytest.param(name, sql, id=f"{name}: {words}") for name, words, sql in REFUSED],
+)
+def test_refuses_what_breaks(constraint: str, sql: str, books: dict[str, list[object]]) -> None:
+    with pytest.raises(IntegrityError, match=f'"{constraint}"'):
+        run(sql)
+
+    assert contents() == books
+
+
+def names(sql: str) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [TABLES])
+        return {name for (name,) in cursor.fetchall()}
+
+
+def test_has_no_constraint_that_is_not_tried_here() -> None:
+    checks = names(
+        "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid::regclass::text IN %s"
+    )
+    unique = names(
+        "SELECT indexrelid::regclass::text FROM pg_index"
+        " WHERE indisunique AND NOT indisprimary AND indrelid::regclass::text IN %s"
+    )
+
+    assert checks | unique == {name for name, _, _ in REFUSED}
+
+
+# Another value for every column that says what a row is about.
+FIXED = {
+    "loyalty_store": {"currency": "'USD'"},
+    "loyalty_program": {"store_id": "store_id + 1", "kind": "'promotion'"},
+    "loyalty_giftcard": {
+        "public_id": "'new'",
+        "store_id": "store_id + 1",
+        "program_id": "program_id + 1",
+        "currency": "'USD'",
+        "exponent": "exponent + 1",
+        "created_at": "created_at - interval '1 day'",
+    },
+    "loyalty_balance": {"card_id": "card_id + 1000"},
+    "loyalty_grant": {
+        "card_id": "card_id + 1",
+        "operation_id": "operation_id + 1",
+        "transaction_id": "0",
+        "origin": "'refund'",
+        "funding": "'paid'",
+        "amount": "amount + 1",
+        "created_at": "created_at - interval '1 day'",
+    },
+    "loyalty_transaction": {
+        "public_id": "'new'",
+        "card_id": "card_id + 1",
+        "kind": "'debit'",
+        "amount": "amount + 1",
+        "request_id": "'new'",
+        "order_id": "'v1'",
+        "order_sequence": "'501'",
+        "created_at": "created_at - interval '1 day'",
+    },
+}
+
+
+@pytest.mark.parametrize("table", HISTORY)
+@pytest.mark.parametrize(
+    ("operation", "sql"),
+    [
+        pytest.param("UPDATE", "UPDATE {} SET amount = amount + 1", id="changing"),
+        pytest.param("UPDATE", "UPDATE {} SET amount = amount", id="changing nothing"),
+        pytest.param("DELETE", "DELETE FROM {}", id="deleting"),
+        pytest.param("TRUNCATE", "TRUNCATE {} CASCADE", id="emptying"),
+    ],
+)
+def test_history_refuses(
+    table: str, operation: str, sql: str, books: dict[str, list[object]]
+) -> None:
+    with pytest.raises(IntegrityError, match=rf"{operation} of loyalty_\w+ is not allowed"):
+        run(sql.format(table))
+
+    assert contents() == books
+
+
+@pytest.mark.parametrize("table", PERMANENT)
+@pytest.mark.parametrize(
+    ("operation", "sql"),
+    [
+        pytest.param("DELETE", "DELETE FROM {}", id="deleting"),
+        pytest.param("TRUNCATE", "TRUNCATE {} CASCADE", id="emptying"),
+    ],
+)
+def test_nothing_goes_by(
+    table: str, operation: str, sql: str, books: dict[str, list[object]]
+) -> None:
+    with pytest.raises(IntegrityError, match=rf"{operation} of loyalty_\w+ is not allowed"):
+        run(sql.format(table))
+
+    assert contents() == books
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [(table, column, value) for table, values in FIXED.items() for column, value in values.items()],
+)
+def test_does_not_change(
+    table: str, column: str, value: str, books: dict[str, list[object]]
+) -> None:
+    with pytest.raises(IntegrityError, match=f"UPDATE of {table} is not allowed"):
+        run(update(table, f"{column} = {value}"))
+
+    assert contents() == books
+
+
+@pytest.mark.parametrize("table", FIXED)
+def test_may_be_saved_again_as_it_is(table: str) -> None:
+    for row in MODELS[table]._default_manager.all():
+        row.save()
+
+
+def test_has_no_trigger_that_is_not_tried_here() -> None:
+    triggers = names(
+        "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text IN %s"
+    )
+
+    assert triggers == {
+        *(f"{table}_append_only" for table in HISTORY),
+        *(f"{table}_no_truncate" for table in (*HISTORY, *PERMANENT)),
+        *(f"{table}_no_delete" for table in PERMANENT),
+        *(f"{table}_fixed" for table in FIXED),
+    }
+
+
+@pytest.mark.parametrize("model", [Balance, Entry, GiftCard, Grant, Operation, Transaction])
+def test_deletes_nothing_through_the_models_either(
+    model: type[Model], books: dict[str, list[object]]
+) -> None:
+    with pytest.raises(IntegrityError), atomic():
+        model._default_manager.all()._raw_delete("default")
+
+    assert contents() == books
