@@ -56,7 +56,7 @@ def text(value: object, *, limit: int) -> str | None:
 def moment(value: object) -> datetime.datetime | None:
     """A date-time with 0 to 7 digits of seconds, UTC unless it says otherwise; None for no date.
 
-    "0001-01-01T00:00:00" is how VTEX writes that it does not know.
+    "0001-01-01T00:00:00" is how VTEX writes that it does not know; the last year is no date either.
     """
     if not isinstance(value, str):
         return None
@@ -65,7 +65,7 @@ def moment(value: object) -> datetime.datetime | None:
         parsed = parse_datetime(cut)
     except ValueError:
         return None
-    if parsed is None or parsed.year == datetime.MINYEAR:
+    if parsed is None or parsed.year in {datetime.MINYEAR, datetime.MAXYEAR}:
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.UTC)
 

@@ -79,7 +79,8 @@ def wallet_request(body: Body, now: datetime.datetime) -> WalletRequest:
     return WalletRequest(
         relation_name=relation_name,
         caption=caption,
-        owner=Identity.of(profile_id=profile_id),
+        # "You can use the customer's registered email", says the documentation of this field.
+        owner=Identity.of(profile_id=profile_id, email=profile_id),
         currency=_text(body, "currencyCode", limit=3).upper(),
         expires_at=expires_at if expires_at and expires_at > now else None,
         is_restricted=_flag(body, "restrictedToOwner"),
@@ -114,7 +115,9 @@ class TransactionRequest:
         order = _object(body.get("orderInfo"))
         profile = _object(order.get("clientProfile"))
         token = _text(body, "redemptionToken", limit=MAX_TOKEN)
-        names = (profile.get("firstName"), profile.get("lastName"))
+        names = [
+            fields.text(profile.get(name), limit=MAX_NAME) for name in ("firstName", "lastName")
+        ]
         return cls(
             kind=_kind(body.get("operation")),
             value=fields.amount(body.get("value")),
@@ -128,7 +131,7 @@ class TransactionRequest:
                 document=profile.get("document"),
                 corporate_document=profile.get("corporateDocument"),
             ),
-            client_name=" ".join(name for name in names if isinstance(name, str)),
+            client_name=" ".join(name for name in names if name),
         )
 
 
