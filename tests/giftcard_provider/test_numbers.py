@@ -138,19 +138,16 @@ def test_a_debit_of_no_amount_is_refused(
     assert answer.refusal == (400, "invalid_amount")
 
 
-@pytest.mark.parametrize("value", REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("kind", ["settlements", "cancellations"])
-def test_a_step_of_no_amount_is_refused(
-    protocol: Protocol, program: Program, kind: str, value: bytes
-) -> None:
+def test_a_step_of_no_amount_is_refused(protocol: Protocol, program: Program, kind: str) -> None:
     card = make_card(program, balance=10_000)
     path = f"giftcards/{card.public_id}/transactions"
-    debited = protocol.post(path, raw(b"100"))
+    path = f"{path}/{protocol.post(path, raw(b'100')).data['id']}/{kind}"
 
     with unchanged(card):
-        answer = protocol.post(f"{path}/{debited.data['id']}/{kind}", raw(value))
+        refusals = {protocol.post(path, raw(value)).refusal for value in REFUSED.values()}
 
-    assert answer.refusal == (400, "invalid_amount")
+    assert refusals == {(400, "invalid_amount")}
 
 
 @pytest.mark.parametrize(
