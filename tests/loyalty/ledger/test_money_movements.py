@@ -1,0 +1,255 @@
+"""docs/money-movements.md says what the code does: same verbs, same movements, same refusals."""
+
+import datetime
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from loyalty import exceptions, ledger
+from loyalty.exceptions import Decline, LedgerError
+from loyalty.identity import Identity
+from loyalty.ledger.idempotency import DECLINES
+from loyalty.models import Bucket, Entry, Operation
+from loyalty.money import MAX_UNITS
+from tests.builders import (
+    fresh,
+    make_adjustment,
+    make_blocked_card,
+    make_cancellation,
+    make_card,
+    make_closed_card,
+    make_credit,
+    make_customer,
+    make_expired_card,
+    make_hold,
+    make_program,
+    make_purchase,
+    make_settlement,
+    make_wallet,
+    new_id,
+)
+
+PAGE = "\n" + (Path(__file__).parents[3] / "docs" / "money-movements.md").read_text()
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head."""
+    [_, section] = PAGE.split(f"\n{heading}\n", 1)
+    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def words(cell: str) -> list[str]:
+    return re.findall("`([^`]+)`", cell)
+
+
+def plain(cell: str) -> str:
+    return cell.replace("`", "")
+
+
+def kind(verb: str) -> str:
+    """The operation that a row is about: `cancel` has two rows."""
+    return verb.partition(" ")[0]
+
+
+VERBS = {plain(row[0]): row for row in rows("## Verbs")}
+
+
+def test_names_every_verb() -> None:
+    verbs = {name for name in ledger.__all__ if name.islower() and not name.startswith("recall")}
+
+    assert set(map(kind, VERBS)) == verbs
+
+
+def test_names_every_bucket() -> None:
+    buckets = [words(row[0]) for row in rows("# Money movements")]
+
+    assert buckets == [[bucket] for bucket in Bucket.values]
+
+
+def test_names_every_refusal() -> None:
+    codes = {
+        error.code
+        for error in vars(exceptions).values()
+        if isinstance(error, type) and issubclass(error, LedgerError)
+    }
+
+    assert codes - {LedgerError.code, Decline.code} <= set(words(PAGE))
+
+
+def test_names_every_recorded_refusal_as_such() -> None:
+    recorded = {code for row in VERBS.values() for code in words(row[2])}
+    others = {code for row in VERBS.values() for code in words(row[3])}
+
+    assert recorded == set(DECLINES) - {Decline.code}
+    assert not others & set(DECLINES)
+
+
+def issue() -> None:
+    make_card(balance=100)
+
+
+def credit() -> None:
+    make_credit(make_card(), 100)
+
+
+def authorize() -> None:
+    make_hold(make_card(balance=100), 100)
+
+
+def settle() -> None:
+    make_settlement(make_hold(make_card(balance=100), 100), 60)
+
+
+def cancel_debit() -> None:
+    debit = make_hold(make_card(balance=100), 100)
+    make_settlement(debit, 60)
+    make_cancellation(debit, 100)
+
+
+def cancel_credit() -> None:
+    make_cancellation(make_credit(make_card(), 100), 100)
+
+
+def expire() -> None:
+    ledger.expire(make_expired_card(balance=100).pk, actor="clock")
+
+
+def adjust() -> None:
+    card = make_card()
+    make_adjustment(card, 100)
+    make_adjustment(card, -100)
+
+
+def block() -> None:
+    make_blocked_card(balance=100)
+
+
+def unblock() -> None:
+    ledger.unblock(make_blocked_card(balance=100).pk, request_id="U1", actor="test")
+
+
+def close() -> None:
+    make_closed_card(balance=100)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("verb", "drive"),
+    [
+        ("issue", issue),
+        ("credit", credit),
+        ("authorize", authorize),
+        ("settle", settle),
+        ("cancel of a debit", cancel_debit),
+        ("cancel of a credit", cancel_credit),
+        ("expire", expire),
+        ("adjust", adjust),
+        ("block", block),
+        ("unblock", unblock),
+        ("close", close),
+    ],
+)
+def test_says_what_moves_in(verb: str, drive: Callable[[], None]) -> None:
+    drive()
+
+    moved = Entry.objects.filter(operation__kind=kind(verb))
+    pairs = {f"{entry.source} → {entry.target}" for entry in moved}
+    assert Operation.objects.filter(kind=kind(verb)).exists()
+    assert set(words(VERBS[verb][1])) == pairs
+
+
+def hold_early() -> None:
+    make_hold(make_card(balance=100, valid_from=timezone.now() + datetime.timedelta(days=1)), 1)
+
+
+def hold_by_a_stranger() -> None:
+    owner = make_customer()
+    card = make_card(make_program(owner.store), balance=100, owner=owner, is_restricted=True)
+    make_hold(card, 1, buyer=Identity(document="11144477735"))
+
+
+def hold_twice() -> None:
+    card = make_card(balance=100, is_reusable=False)
+    make_hold(card, 1)
+    make_hold(card, 1)
+
+
+def settle_too_much() -> None:
+    make_settlement(make_hold(make_card(balance=100), 50), 51)
+
+
+def cancel_too_much() -> None:
+    make_cancellation(make_purchase(make_card(balance=100), 50), 51)
+
+
+def reverse_too_much() -> None:
+    make_cancellation(make_credit(make_wallet(balance=100), 50), 51)
+
+
+def reverse_after_spending() -> None:
+    card = make_wallet()
+    credit = make_credit(card, 100)
+    make_purchase(card, 1)
+    make_cancellation(fresh(credit), 100)
+
+
+def close_with_a_hold() -> None:
+    card = make_card(balance=100)
+    make_hold(card, 1)
+    ledger.close(card.pk, request_id=new_id(), actor="test", reason="lost")
+
+
+def change_closed(verb: Callable[..., Operation], **reason: str) -> Callable[[], Operation]:
+    return lambda: verb(make_closed_card().pk, request_id=new_id(), actor="test", **reason)
+
+
+REFUSED: list[tuple[str, str, Callable[[], object]]] = [
+    ("credit", "card_closed", lambda: make_credit(make_closed_card())),
+    ("credit", "card_expired", lambda: make_credit(make_expired_card())),
+    ("credit", "card_blocked", lambda: make_credit(make_blocked_card())),
+    ("credit", "not_reloadable", lambda: make_credit(make_card(balance=1))),
+    ("credit", "balance_limit_exceeded", lambda: make_credit(make_wallet(balance=MAX_UNITS), 1)),
+    ("authorize", "card_closed", lambda: make_hold(make_closed_card(balance=9), 1)),
+    ("authorize", "card_blocked", lambda: make_hold(make_blocked_card(balance=9), 1)),
+    ("authorize", "card_not_yet_valid", hold_early),
+    ("authorize", "card_expired", lambda: make_hold(make_expired_card(balance=9), 1)),
+    ("authorize", "wrong_currency", lambda: make_hold(make_card(balance=9, currency="USD"), 1)),
+    ("authorize", "wrong_token", lambda: make_hold(make_card(balance=9), 1, token="wrong")),
+    ("authorize", "wrong_owner", hold_by_a_stranger),
+    ("authorize", "single_use_card_spent", hold_twice),
+    ("authorize", "insufficient_balance", lambda: make_hold(make_card(balance=9), 10)),
+    ("settle", "exceeds_hold", settle_too_much),
+    ("cancel of a debit", "exceeds_transaction", cancel_too_much),
+    ("cancel of a credit", "exceeds_transaction", reverse_too_much),
+    ("cancel of a credit", "credit_spent", reverse_after_spending),
+    ("adjust", "card_closed", lambda: make_adjustment(make_closed_card(), 1)),
+    ("adjust", "card_expired", lambda: make_adjustment(make_expired_card(), 1)),
+    ("adjust", "balance_limit_exceeded", lambda: make_adjustment(make_card(balance=MAX_UNITS), 1)),
+    ("adjust", "below_zero", lambda: make_adjustment(make_card(balance=9), -10)),
+    ("block", "card_closed", change_closed(ledger.block)),
+    ("unblock", "card_closed", change_closed(ledger.unblock)),
+    ("close", "card_closed", change_closed(ledger.close, reason="lost")),
+    ("close", "money_held", close_with_a_hold),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("verb", "code", "drive"), REFUSED)
+def test_says_what_is_refused_and_recorded(
+    verb: str, code: str, drive: Callable[[], object]
+) -> None:
+    with pytest.raises(DECLINES[code]):
+        drive()
+
+    [declined] = Operation.objects.filter(outcome="declined")
+    assert (declined.kind, declined.decline_code) == (kind(verb), code)
+
+
+def test_says_of_no_verb_that_it_refuses_what_is_not_tried_here() -> None:
+    said = {(verb, code) for verb, row in VERBS.items() for code in words(row[2])}
+
+    assert said == {(verb, code) for verb, code, _ in REFUSED}
