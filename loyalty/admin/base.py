@@ -4,6 +4,7 @@ Amounts are shown exactly, in the card's currency; moments in the store's own ti
 """
 
 import datetime
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -34,6 +35,8 @@ from loyalty.money import to_decimal
 Row = TypeVar("Row", bound=Model)
 Column = Callable[[Any, Any], str]
 
+_ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
+
 NOTHING = "-"  # as Django shows an empty value
 
 
@@ -63,6 +66,21 @@ def money(path: str, description: StrOrPromise, *, is_stored: bool = True) -> Co
     @admin.display(description=description, ordering=ordering)
     def column(self: Any, row: Any) -> str:
         return shown_amount(units(row), _card_of(row))
+
+    return column
+
+
+def day(path: str, description: StrOrPromise) -> Column:
+    """A column with the day of an instant in the store's time zone."""
+    instant = attrgetter(path)
+
+    @admin.display(description=description, ordering=path.replace(".", "__"))
+    def column(self: Any, row: Any) -> str:
+        value = instant(row)
+        if value is None:
+            return NOTHING
+        local = timezone.localtime(value, _store_of(row).zone)
+        return date_format(local, "SHORT_DATE_FORMAT", use_l10n=True)
 
     return column
 
@@ -98,7 +116,9 @@ def linked(row: Model | None) -> str:
     """The object's name, leading to its page."""
     if row is None:
         return NOTHING
-    return format_html('<a href="{}">{}</a>', _url(row, "change", row.pk), row)
+    # The beginning of an id is enough to tell two apart on a page.
+    short = _ID.sub(r"\1…", str(row))
+    return format_html('<a href="{}" title="{}">{}</a>', _url(row, "change", row.pk), row, short)
 
 
 def _url(model: Model | type[Model], page: str, *arguments: object) -> str:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, badge, link, moment, money
+from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, badge, day, link, moment, money
 from loyalty.models import Balance, Entry, GiftCard, Grant, Operation, Transaction
 
 _LAST = 4
@@ -21,13 +21,12 @@ class GiftCardAdmin(ReadOnlyAdmin[GiftCard]):
     list_display = (
         "code_shown",
         "owner_link",
-        "program",
-        "store",
-        "state",
         "available",
         "held",
-        "expiry",
-        "issued",
+        "state",
+        "last_day",
+        "program",
+        "store",
     )
     list_filter = ("status", "program__kind", "store", "currency", "is_imported")
     list_select_related = ("store", "program", "program__store", "owner", "balance")
@@ -51,6 +50,7 @@ class GiftCardAdmin(ReadOnlyAdmin[GiftCard]):
     issued = moment("created_at", _("issued at"))
     start = moment("valid_from", _("valid from"))
     expiry = moment("expires_at", _("expires at"))
+    last_day = day("expires_at", _("last day"))
     fieldsets = (
         (None, {"fields": ("code_shown", "public_id", "store", "program", "owner", "state")}),
         (
@@ -145,7 +145,6 @@ class BalanceAdmin(ReadOnlyAdmin[Balance]):
     """The amounts of every card, bucket by bucket."""
 
     list_display = (
-        "__str__",
         "card_link",
         "credited_shown",
         "available_shown",

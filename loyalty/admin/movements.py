@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.admin.base import ReadOnlyAdmin, Recent, badge, link, linked, moment, money
+from loyalty.admin.base import ReadOnlyAdmin, Recent, badge, day, link, linked, moment, money
 from loyalty.models import Entry, Grant, Operation, Outcome, Transaction
 
 
@@ -12,7 +12,16 @@ from loyalty.models import Entry, Grant, Operation, Outcome, Transaction
 class GrantAdmin(ReadOnlyAdmin[Grant]):
     """Each credit given, and what is left of it."""
 
-    list_display = ("number", "card_link", "origin", "funding", "shown", "left", "start", "expiry")
+    list_display = (
+        "number",
+        "card_link",
+        "origin",
+        "funding",
+        "shown",
+        "left",
+        "first_day",
+        "last_day",
+    )
     list_filter = ("origin", "funding", "card__store", "card__program__kind")
     list_select_related = ("card", "card__store")
     ordering = ("-id",)
@@ -25,6 +34,8 @@ class GrantAdmin(ReadOnlyAdmin[Grant]):
     left = money("remaining", _("remaining"))
     start = moment("valid_from", _("valid from"))
     expiry = moment("expires_at", _("expires at"))
+    first_day = day("valid_from", _("first day"))
+    last_day = day("expires_at", _("last day"))
     created = moment("created_at", _("created at"))
     fields = (
         "number",
@@ -57,15 +68,14 @@ class TransactionAdmin(ReadOnlyAdmin[Transaction]):
     """Each purchase and credit that the store asked for."""
 
     list_display = (
-        "public_id",
         "created",
+        "order_id",
         "card_link",
         "kind",
         "state",
         "shown",
         "settled_shown",
         "given_back",
-        "order_id",
     )
     list_filter = ("kind", "card__store", "card__program__kind")
     list_select_related = ("card", "card__store")
@@ -122,7 +132,6 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
     """Each request made of a card, accepted or declined."""
 
     list_display = (
-        "oid",
         "created",
         "card_link",
         "kind",
@@ -189,7 +198,6 @@ class EntryAdmin(ReadOnlyAdmin[Entry]):
     """Each movement of money, in the order in which it happened."""
 
     list_display = (
-        "__str__",
         "created",
         "card_link",
         "movement",

@@ -59,7 +59,7 @@ class ProgramAdmin(ReadOnlyAdmin[Program]):
     )
     readonly_fields = ("created", "point")
     recent = (
-        Recent(GiftCard, "program", ("code_shown", "owner_link", "state", "available", "expiry")),
+        Recent(GiftCard, "program", ("code_shown", "owner_link", "state", "available", "last_day")),
     )
 
     @admin.display(description=_("value of a point"))
@@ -92,7 +92,7 @@ class CustomerAdmin(ReadOnlyAdmin[Customer]):
     readonly_fields = ("created",)
     recent = (
         Recent(
-            GiftCard, "owner", ("code_shown", "program", "state", "available", "held", "expiry")
+            GiftCard, "owner", ("code_shown", "program", "state", "available", "held", "last_day")
         ),
     )
 

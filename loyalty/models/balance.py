@@ -51,4 +51,4 @@ class Balance(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.card_id}: {self.available} + {self.held}"
+        return str(self.card_id)

@@ -83,4 +83,4 @@ class Grant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_origin_display()} {self.remaining}/{self.amount}"
+        return f"{self.get_origin_display()} {self.pk}"
