@@ -7,7 +7,7 @@ from shlex import quote
 
 def first_steps(demo: Path) -> str:
     """The text, from what the demo wrote down about itself."""
-    facts = json.loads(demo.read_text())
+    facts = json.loads(demo.read_text(), parse_float=str)  # balances to the digit
     role, login = next(iter(facts["staff"].items()))
     card = facts["cards"][0]
     search = {

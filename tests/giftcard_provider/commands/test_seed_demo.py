@@ -28,7 +28,9 @@ def output(tmp_path: Path) -> Path:
 def seed(run: Seed, output: Path, monkeypatch: pytest.MonkeyPatch) -> Seed:
     """The command, with a demo of a few cards."""
     for name, plan in (("BRAZIL", BRAZIL), ("CHILE", CHILE)):
-        monkeypatch.setattr(demo, name, replace(plan, cards=dict.fromkeys(plan.cards, 6)))
+        monkeypatch.setattr(
+            demo, name, replace(plan, cards=dict.fromkeys(plan.cards, 1) | {"gift_card": 6})
+        )
 
     def seed(to: Path = output, service: str = SERVICE) -> Ran:
         words = ["--output", str(to), "--service-url", service, "--admin-url", ADMIN]

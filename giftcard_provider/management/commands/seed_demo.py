@@ -1,0 +1,135 @@
+"""The demo: data with history, a credential, staff, and one private file that names them."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import simplejson
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission, User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from giftcard_provider.models import Credential
+from loyalty import demo
+from loyalty.models import Store
+
+APPS = ("loyalty", "giftcard_provider")
+ADMINISTRATOR, VIEWER = "administrator", "viewer"
+
+
+class Command(BaseCommand):
+    """Safe to repeat: data is made once, and secrets only when there is no file that holds them.
+
+    A file that is there keeps its secrets; its two addresses follow the arguments. Without it the
+    credential gets a new token and the staff new passwords. Only where DEVELOPMENT is set.
+    """
+
+    help = "Fill an empty installation with demo data and write its credentials to a file."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Where to write, and the addresses to write."""
+        parser.add_argument("--output", metavar="PATH", required=True, type=Path)
+        parser.add_argument("--service-url", metavar="URL", required=True)
+        parser.add_argument("--admin-url", metavar="URL", required=True)
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Seed, and leave the file; `CommandError` in one line for what is wrong."""
+        if not settings.DEVELOPMENT:
+            raise CommandError("Demo data is only for installations with DEVELOPMENT=true.")
+        output = Path(options["output"])
+        urls = {"service_url": options["service_url"], "admin_url": options["admin_url"]}
+        try:
+            known = _known(output)
+            self.stdout.write("Demo data made." if demo.seed() else "The demo data is there.")
+            store = demo.brazilian_store()
+            facts = known if known and _is_of(store, known) else _facts(store)
+            if facts | urls != known:
+                _write(output, facts, urls)
+                self.stdout.write(f"Written: {output}")
+        except OSError as problem:
+            raise CommandError(f"{output} cannot be used: {problem.strerror}.") from None
+
+
+def _known(path: Path) -> dict[str, Any] | None:
+    """What the file says, if there is one."""
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise
+        return None
+    try:
+        facts = simplejson.loads(text, use_decimal=True)
+    except ValueError:
+        raise CommandError(f"{path} is not a file of this command; move it away.") from None
+    if not isinstance(facts, dict):
+        raise CommandError(f"{path} is not a file of this command; move it away.")
+    return facts
+
+
+def _is_of(store: Store, facts: dict[str, Any]) -> bool:
+    """Whether the file is about this very database."""
+    live = Credential.objects.filter(store=store, is_active=True)
+    return live.filter(app_key=facts.get("app_key")).exists()
+
+
+def _facts(store: Store) -> dict[str, Any]:
+    """The demo in figures, with new secrets."""
+    credential, token = _new_token(store)
+    customer = demo.first_customer(store)
+    return {
+        "app_key": credential.app_key,
+        "app_token": token,
+        "staff": {role: _new_login(role) for role in (ADMINISTRATOR, VIEWER)},
+        "customer": {"email": customer.email, "document": customer.document},
+        "cards": [
+            {
+                "id": card.public_id,
+                "code": card.code,
+                "balance": view.balance,
+                "currency": card.currency,
+            }
+            for card, view in demo.spendable(store)
+        ],
+    }
+
+
+def _new_token(store: Store) -> tuple[Credential, str]:
+    """The store's credential with a token of which nobody holds an earlier one."""
+    credential = store.credentials.filter(is_active=True).order_by("id").first()
+    if credential is None:
+        return Credential.objects.issue(store)
+    token = credential.rotate()
+    credential.retire_previous()
+    return credential, token
+
+
+def _new_login(role: str) -> dict[str, str]:
+    """A staff user of this role with a new password: administrators everything, viewers to see."""
+    password = secrets.token_hex(10)
+    user, _ = get_user_model().objects.get_or_create(username=role)
+    user.set_password(password)
+    user.is_active = user.is_staff = True
+    user.is_superuser = role == ADMINISTRATOR
+    user.save()
+    if role == VIEWER:
+        _allow_to_view(user)
+    return {"username": role, "password": password}
+
+
+def _allow_to_view(user: User) -> None:
+    user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label__in=APPS, codename__startswith="view_")
+    )
+
+
+def _write(path: Path, facts: dict[str, Any], urls: dict[str, str]) -> None:
+    """All of the file or none of it, for its owner only."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(simplejson.dumps(urls | facts | urls, use_decimal=True, indent=2) + "\n")
+    new.rename(path)
