@@ -9,3 +9,7 @@ class GiftCardProviderConfig(AppConfig):
 
     name = "giftcard_provider"
     verbose_name = _("VTEX Gift Card Provider Protocol")
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from giftcard_provider import checks  # noqa: F401, PLC0415
