@@ -145,7 +145,12 @@ class Model:
     def state(self, number: int, now: datetime.datetime) -> dict[str, object]:
         """All that a card is and has, in plain values."""
         card = self.cards[number]
-        is_usable = card.status == "active" and card.valid_from <= now and not card.is_expired(now)
+        may_pay = (
+            card.status == "active"
+            and card.valid_from <= now
+            and not card.is_expired(now)
+            and (card.reusable or not self._has_open_purchase(number))
+        )
         buckets = {**card.totals, "available": card.available}
         return {
             "status": card.status,
@@ -160,7 +165,7 @@ class Model:
                 for done in self.transactions
                 if done.card == number
             ],
-            "usable": sum(lot.remaining for lot in card.usable(now)) if is_usable else 0,
+            "usable": sum(lot.remaining for lot in card.usable(now)) if may_pay else 0,
         }
 
     def issue(self, card: Card, amount: int) -> None:
@@ -266,11 +271,6 @@ class Model:
         return call.amount
 
     def _authorize(self, card: Card, call: Call, now: datetime.datetime) -> int:
-        open_purchase = any(
-            debit.kind == "debit" and debit.left
-            for debit in self.transactions
-            if debit.card == call.card
-        )
         usable = card.usable(now)
         for wrong, code in (
             (card.status == "closed", "card_closed"),
@@ -279,7 +279,7 @@ class Model:
             (card.is_expired(now), "card_expired"),
             (call.token == "wrong", "wrong_token"),
             (card.restricted and call.buyer == "stranger", "wrong_owner"),
-            (open_purchase and not card.reusable, "single_use_card_spent"),
+            (not card.reusable and self._has_open_purchase(call.card), "single_use_card_spent"),
             (call.amount > sum(lot.remaining for lot in usable), "insufficient_balance"),
         ):
             if wrong:
@@ -289,6 +289,13 @@ class Model:
         card.totals["held"] += call.amount
         self.transactions.append(Transaction("debit", call.card, call.amount, shares))
         return call.amount
+
+    def _has_open_purchase(self, number: int) -> bool:
+        return any(
+            debit.kind == "debit" and debit.left
+            for debit in self.transactions
+            if debit.card == number
+        )
 
     def _settle(self, card: Card, call: Call, _now: datetime.datetime) -> int:
         debit = self.transactions[call.transaction]
