@@ -130,7 +130,8 @@ def test_comes_back_as_it_went_out(units: int, currency: str) -> None:
     assert shown(units, currency=currency, exponent=exponent) == value
 
 
-@given(units=st.integers(1, 9_007_199_254_740_991))
+# A double keeps 15 digits: beyond them the client has lost the amount before it writes it.
+@given(units=st.integers(1, 10**15 - 1))
 def test_comes_back_from_the_float_that_a_client_may_have_written(units: int) -> None:
     written = repr(units / 100)
 
