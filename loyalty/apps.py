@@ -3,7 +3,10 @@
 # The module, not the class: a second AppConfig in this namespace would make the default ambiguous.
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
+from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
+
+from loyalty import checks
 
 
 class LoyaltyConfig(AppConfig):
@@ -12,6 +15,14 @@ class LoyaltyConfig(AppConfig):
     name = "loyalty"
     verbose_name = _("gift cards and credit")
     default = True
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        register(checks.check_code_keys, Tags.security)
+        register(checks.check_databases, Tags.security)
+        register(checks.check_driver, Tags.security)
+        register(checks.check_durability, Tags.database)
+        register(checks.check_secrets, Tags.security, deploy=True)
 
 
 class BackOfficeConfig(admin_apps.AdminConfig):

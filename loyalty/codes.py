@@ -37,10 +37,7 @@ class _Key:
 
     @classmethod
     def from_base64(cls, encoded: str) -> "_Key":
-        master = base64.b64decode(encoded, validate=True)
-        if len(master) != _KEY_BYTES:
-            msg = "A code key must be 32 bytes in base64."
-            raise ValueError(msg)
+        master = master_key(encoded)
 
         def derived(purpose: bytes) -> bytes:
             return hmac.digest(master, purpose, "sha256")
@@ -51,6 +48,15 @@ class _Key:
             sealing=derived(b"seal"),
             token=derived(b"token"),
         )
+
+
+def master_key(encoded: str) -> bytes:
+    """The 32 bytes of a key as the settings hold it; `ValueError` when it is no such key."""
+    master = base64.b64decode(encoded, validate=True)
+    if len(master) != _KEY_BYTES:
+        msg = "A code key must be 32 bytes in base64."
+        raise ValueError(msg)
+    return master
 
 
 def _keys() -> tuple[_Key, ...]:

@@ -1,0 +1,161 @@
+"""What must be true before the ledger may run: `manage.py check`, and gunicorn before it serves.
+
+| id | what is wrong |
+|---|---|
+| loyalty.E001 | `LOYALTY_CODE_KEYS` is empty or holds more than the current and the previous key |
+| loyalty.E002 | a code key is not 32 bytes in base64 |
+| loyalty.E003 | the same code key twice: the previous one would never be rotated out |
+| loyalty.E004 | `ATOMIC_REQUESTS`: the end of a request would commit the money, not the verb |
+| loyalty.E005 | another database than PostgreSQL |
+| loyalty.E006 | psycopg 3 is importable: Django would silently take it in place of psycopg2 |
+| loyalty.E007 | the database may lose what it has committed (W007 where `DEVELOPMENT` is set) |
+| loyalty.E008 | with `--deploy`: a code key that nobody drew at random |
+| loyalty.E009 | with `--deploy`: `SECRET_KEY` or one of its fallbacks is short or made up |
+| loyalty.E010 | with `--deploy`: `DEBUG` |
+"""
+
+import importlib.util
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  Django's own name
+from django.db import connections
+
+from loyalty import codes
+
+MAX_KEYS = 2
+# 32 random bytes hold 30 different ones on average, and fewer than 20 in one key of 10^9.
+_RANDOM_BYTES = 20
+_SECRET_LENGTH, _SECRET_SYMBOLS = 50, 5
+_DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+def check_code_keys(**_: Any) -> list[CheckMessage]:
+    """The keys of the redemption codes: one or two, whole, different."""
+    keys = list(settings.LOYALTY_CODE_KEYS)
+    if not 0 < len(keys) <= MAX_KEYS:
+        return [
+            Error(
+                f"LOYALTY_CODE_KEYS holds {len(keys)} keys.",
+                hint="The current key and, while it is being rotated out, the previous one.",
+                id="loyalty.E001",
+            )
+        ]
+    masters = []
+    problems: list[CheckMessage] = []
+    for place, key in enumerate(keys, start=1):
+        try:
+            masters.append(codes.master_key(key))
+        except ValueError:
+            problems.append(
+                Error(
+                    f"Key {place} of LOYALTY_CODE_KEYS is not 32 bytes in base64.",
+                    hint="Draw one: openssl rand -base64 32",
+                    id="loyalty.E002",
+                )
+            )
+    if len(set(masters)) < len(masters):
+        problems.append(
+            Error(
+                "LOYALTY_CODE_KEYS holds the same key twice.",
+                hint="The new key comes first, the previous one second.",
+                id="loyalty.E003",
+            )
+        )
+    return problems
+
+
+def check_databases(**_: Any) -> list[CheckMessage]:
+    """PostgreSQL, and no transaction around requests."""
+    problems: list[CheckMessage] = []
+    for alias in connections:
+        if connections[alias].settings_dict["ATOMIC_REQUESTS"]:
+            problems.append(
+                Error(
+                    f'ATOMIC_REQUESTS is on for the database "{alias}".',
+                    hint="An answer could leave before its money is committed; turn it off.",
+                    id="loyalty.E004",
+                )
+            )
+        if connections[alias].vendor != "postgresql":
+            problems.append(
+                Error(
+                    f'The database "{alias}" is not PostgreSQL.',
+                    hint="The ledger is written in PostgreSQL's SQL and relies on its locks.",
+                    id="loyalty.E005",
+                )
+            )
+    return problems
+
+
+def check_driver(**_: Any) -> list[CheckMessage]:
+    """psycopg2 alone: the ledger sends two statements in one go, which psycopg 3 refuses."""
+    if importlib.util.find_spec("psycopg") is None:
+        return []
+    return [
+        Error(
+            "psycopg 3 is installed, and Django prefers it to psycopg2.",
+            hint="pip uninstall psycopg psycopg-binary",
+            id="loyalty.E006",
+        )
+    ]
+
+
+def check_durability(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """A committed amount survives a power cut: the server is asked, on a connection of ours."""
+    problems: list[CheckMessage] = []
+    for alias in databases or ():
+        if connections[alias].vendor != "postgresql":
+            continue
+        with connections[alias].cursor() as cursor:
+            cursor.execute(
+                "SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = 'off'"
+                " ORDER BY name",
+                [list(_DURABLE)],
+            )
+            weak = [name for (name,) in cursor.fetchall()]
+        kind, letter = (Warning, "W") if settings.DEVELOPMENT else (Error, "E")
+        problems += (
+            kind(
+                f'{name} is off in the database "{alias}".',
+                hint="A crash could lose amounts that were answered as moved.",
+                id=f"loyalty.{letter}007",
+            )
+            for name in weak
+        )
+    return problems
+
+
+def check_secrets(**_: Any) -> list[CheckMessage]:
+    """Settings that are good enough for a workstation only."""
+    problems: list[CheckMessage] = []
+    for place, key in enumerate(settings.LOYALTY_CODE_KEYS, start=1):
+        with suppress(ValueError):  # E002
+            if len(set(codes.master_key(key))) < _RANDOM_BYTES:
+                problems.append(
+                    Error(
+                        f"Key {place} of LOYALTY_CODE_KEYS does not look random.",
+                        hint="Draw one: openssl rand -base64 32",
+                        id="loyalty.E008",
+                    )
+                )
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    if any(len(key) < _SECRET_LENGTH or len(set(key)) < _SECRET_SYMBOLS for key in secrets):
+        problems.append(
+            Error(
+                "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, can be guessed.",
+                hint="At least 50 random characters: openssl rand -base64 48",
+                id="loyalty.E009",
+            )
+        )
+    if settings.DEBUG:
+        problems.append(
+            Error(
+                "DEBUG is on.",
+                hint="Its error pages show settings and amounts to everybody.",
+                id="loyalty.E010",
+            )
+        )
+    return problems

@@ -1,0 +1,181 @@
+import base64
+import importlib.util
+import re
+
+import pytest
+from django.core.checks import CheckMessage, registry, run_checks
+from django.db import connection
+from pytest_django import Settings
+
+from loyalty import checks
+
+OLD, NEW = (base64.b64encode(bytes(range(start, start + 32))).decode() for start in (1, 101))
+RANDOM_SECRET = "abcdefghij" * 5
+
+
+def ids(problems: list[CheckMessage]) -> list[str | None]:
+    return [problem.id for problem in problems]
+
+
+def test_finds_nothing_wrong_with_this_project() -> None:
+    ours = [problem for problem in run_checks() if (problem.id or "").startswith("loyalty.")]
+
+    assert ours == []
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        checks.check_code_keys,
+        checks.check_databases,
+        checks.check_driver,
+        checks.check_durability,
+        checks.check_secrets,
+    ],
+)
+def test_registers(check: object) -> None:
+    assert check in registry.registry.get_checks(include_deployment_checks=True)
+
+
+def test_asks_for_secrets_only_before_a_deployment() -> None:
+    assert checks.check_secrets not in registry.registry.get_checks()
+
+
+def test_lists_every_id_in_the_table_of_the_module() -> None:
+    documented = re.findall(r"^\| loyalty\.E(\d{3}) \|", checks.__doc__ or "", re.MULTILINE)
+
+    assert documented == [f"{number:03}" for number in range(1, 11)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        pytest.param([NEW], [], id="one"),
+        pytest.param([NEW, OLD], [], id="the current and the previous one"),
+        pytest.param([], ["loyalty.E001"], id="none"),
+        pytest.param([NEW, OLD, NEW], ["loyalty.E001"], id="three"),
+        pytest.param([""], ["loyalty.E002"], id="an empty one"),
+        pytest.param(["secret"], ["loyalty.E002"], id="a word"),
+        pytest.param([NEW[:-4]], ["loyalty.E002"], id="a short one"),
+        pytest.param([NEW, f"{OLD}*"], ["loyalty.E002"], id="a previous one with a typo"),
+        pytest.param(["x", "y"], ["loyalty.E002", "loyalty.E002"], id="two wrong ones"),
+        pytest.param([NEW, NEW], ["loyalty.E003"], id="the same twice"),
+    ],
+)
+def test_looks_at_the_code_keys(settings: Settings, keys: list[str], expected: list[str]) -> None:
+    settings.LOYALTY_CODE_KEYS = keys
+
+    assert ids(checks.check_code_keys()) == expected
+
+
+def test_never_repeats_a_key_in_a_message(settings: Settings) -> None:
+    settings.LOYALTY_CODE_KEYS = ["hunter2", "hunter2"]
+
+    messages = [str(problem) for problem in (*checks.check_code_keys(), *checks.check_secrets())]
+
+    assert messages
+    assert not any("hunter2" in message for message in messages)
+
+
+def test_refuses_a_transaction_around_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+    assert ids(checks.check_databases()) == ["loyalty.E004"]
+
+
+def test_refuses_another_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "vendor", "sqlite")
+
+    assert ids(checks.check_databases()) == ["loyalty.E005"]
+    assert checks.check_durability(databases=["default"]) == []
+
+
+def test_refuses_the_other_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+
+    assert ids(checks.check_driver()) == ["loyalty.E006"]
+
+
+@pytest.mark.django_db
+def test_refuses_a_database_that_may_forget(settings: Settings) -> None:
+    settings.DEVELOPMENT = False
+
+    problems = checks.check_durability(databases=["default"])
+
+    # The tests' own server is one.
+    assert ids(problems) == ["loyalty.E007", "loyalty.E007"]
+    assert [problem.msg for problem in problems] == [
+        'fsync is off in the database "default".',
+        'full_page_writes is off in the database "default".',
+    ]
+
+
+@pytest.mark.django_db
+def test_refuses_a_role_that_does_not_wait_for_its_commits(settings: Settings) -> None:
+    settings.DEVELOPMENT = False
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
+
+    problems = checks.check_durability(databases=["default"])
+
+    assert problems[-1].msg == 'synchronous_commit is off in the database "default".'
+    assert len(problems) == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("level", ["on", "local", "remote_write", "remote_apply"])
+def test_accepts_every_commit_that_is_on_disk(settings: Settings, level: str) -> None:
+    settings.DEVELOPMENT = False
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL synchronous_commit = {level}")
+
+    problems = checks.check_durability(databases=["default"])
+
+    assert not any("synchronous_commit" in problem.msg for problem in problems)
+
+
+@pytest.mark.django_db
+def test_only_warns_on_a_workstation(settings: Settings) -> None:
+    settings.DEVELOPMENT = True
+
+    problems = checks.check_durability(databases=["default"])
+
+    assert ids(problems) == ["loyalty.W007", "loyalty.W007"]
+
+
+def test_connects_to_no_database_that_it_was_not_asked_about() -> None:
+    assert checks.check_durability() == []
+    assert checks.check_durability(databases=[]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, [], id="good ones"),
+        pytest.param(
+            {"LOYALTY_CODE_KEYS": [base64.b64encode(b"0123456789" * 3 + b"01").decode()]},
+            ["loyalty.E008"],
+            id="a code key typed by hand",
+        ),
+        pytest.param(
+            {"LOYALTY_CODE_KEYS": [NEW, base64.b64encode(bytes(32)).decode()]},
+            ["loyalty.E008"],
+            id="a previous code key of zeros",
+        ),
+        pytest.param({"LOYALTY_CODE_KEYS": ["short"]}, [], id="no key at all is another check"),
+        pytest.param({"SECRET_KEY": "x"}, ["loyalty.E009"], id="a short secret"),
+        pytest.param({"SECRET_KEY": "ab" * 50}, ["loyalty.E009"], id="a secret of two letters"),
+        pytest.param(
+            {"SECRET_KEY_FALLBACKS": ["short"]}, ["loyalty.E009"], id="a short earlier secret"
+        ),
+        pytest.param({"DEBUG": True}, ["loyalty.E010"], id="DEBUG"),
+    ],
+)
+def test_refuses_to_deploy_with(
+    settings: Settings, changes: dict[str, object], expected: list[str]
+) -> None:
+    good = {"SECRET_KEY": RANDOM_SECRET, "LOYALTY_CODE_KEYS": [NEW, OLD], "DEBUG": False}
+    for name, value in (good | changes).items():
+        setattr(settings, name, value)
+
+    assert ids(checks.check_secrets()) == expected
