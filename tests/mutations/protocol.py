@@ -1,0 +1,152 @@
+"""The protocol's rules, and those of its reads, each broken in one place."""
+
+from tests.mutations.ledger import broken
+
+PROTOCOL_TESTS = "tests/giftcard_provider"
+MONEY = "tests/loyalty/test_money.py"
+
+PROTOCOL = [
+    *broken(
+        "loyalty/lookup.py",
+        f"{PROTOCOL_TESTS}/test_search.py {PROTOCOL_TESTS}",
+        {
+            "a card of another store is shown": (
+                "WHERE card.public_id = %(card)s AND card.store_id = %(store)s",
+                "WHERE card.public_id = %(card)s",
+            ),
+            "cards of another store are found": (
+                "WHERE card.store_id = %(store)s AND {_IS_VALID}",
+                "WHERE {_IS_VALID}",
+            ),
+            "a transaction is shown through another card": (
+                (
+                    "        card__store_id=store_id, card__public_id=card_public_id,"
+                    " public_id=public_id\n"
+                ),
+                "        card__store_id=store_id, public_id=public_id\n",
+            ),
+            "a blocked card shows a balance": (
+                "CASE WHEN {_IS_VALID} THEN usable.amount ELSE 0 END",
+                "usable.amount",
+            ),
+            "empty cards are found": ("AND usable.amount > 0", "AND usable.amount >= 0"),
+            "expired credit counts in the balance": (
+                "      AND (lot.expires_at IS NULL OR lot.expires_at > %(now)s)\n",
+                "",
+            ),
+            "credit counts in the balance before its time": (
+                "AND lot.valid_from <= %(now)s\n",
+                "\n",
+            ),
+            "a restricted card's code works for anybody": (
+                "if not view.is_restricted or view.owner.matches(bearer):",
+                "if view:",
+            ),
+            "cards of another currency are found": (
+                (
+                    "      AND card.currency = (SELECT currency FROM loyalty_store"
+                    " WHERE id = %(store)s)\n"
+                ),
+                "",
+            ),
+            "declined steps are listed": ("kind=kind, outcome=Outcome.OK,", "kind=kind,"),
+        },
+    ),
+    *broken(
+        "giftcard_provider/exceptions.py",
+        PROTOCOL_TESTS,
+        {
+            "a conflict is told as refused": (
+                "ledger.RequestConflict: CONFLICT",
+                "ledger.RequestConflict: REFUSED",
+            ),
+            "busy is told as refused": ("ledger.LedgerBusy: BUSY", "ledger.LedgerBusy: REFUSED"),
+            "refused is told as malformed": (
+                "ledger.InsufficientBalance: REFUSED",
+                "ledger.InsufficientBalance: MALFORMED",
+            ),
+            "busy without a time to come back": (
+                "if status_code == BUSY else None",
+                "if 0 else None",
+            ),
+            "a silent database is our own mistake": (
+                "        case OperationalError() | InterfaceError():",
+                "        case InterfaceError():",
+            ),
+        },
+    ),
+    *broken(
+        "giftcard_provider/authentication.py",
+        f"{PROTOCOL_TESTS}/test_authentication.py",
+        {
+            "wrong credentials are taken as missing": (
+                "            raise PermissionDenied\n",
+                "            raise NotAuthenticated\n",
+            ),
+        },
+    ),
+    *broken(
+        "giftcard_provider/models.py",
+        f"{PROTOCOL_TESTS}/test_authentication.py",
+        {
+            "any token of a known key will do": ("if any(fits) else None", "if row else None"),
+            "a revoked credential works": (" AND credential.is_active\n", "\n"),
+            "the token before is not accepted": (
+                "for known in hashes]",
+                "for known in hashes[:1]]",
+            ),
+        },
+    ),
+    *broken(
+        "giftcard_provider/parsers.py",
+        f"{PROTOCOL_TESTS}/test_numbers.py {PROTOCOL_TESTS}/test_bodies.py",
+        {
+            "amounts are floats": ("parse_float=_number,", "parse_float=float,"),
+            "of two amounts the last one counts": (
+                "    if len(found) < len(pairs):\n",
+                "    if len(found) > len(pairs):\n",
+            ),
+            "NaN is a number": ("parse_constant=_refuse,", "parse_constant=_number,"),
+        },
+    ),
+    *broken(
+        "giftcard_provider/fields.py",
+        f"{PROTOCOL_TESTS}/test_numbers.py {PROTOCOL_TESTS}/test_bodies.py",
+        {
+            "true is an amount": ("        case bool():\n            raise InvalidAmount\n", ""),
+        },
+    ),
+    *broken(
+        "loyalty/money.py",
+        f"{MONEY} {PROTOCOL_TESTS}/test_numbers.py",
+        {
+            "a balance is rounded up": ("rounding=ROUND_DOWN", 'rounding="ROUND_UP"'),
+            "a fraction of a cent is rounded away": (
+                "    if abs(_EXACT.subtract(scaled, steps)) > _NOISE:\n        raise InvalidAmount\n",
+                "",
+            ),
+            "zero is an amount": ("value <= 0 or", "value < 0 or"),
+            "any number of units is an amount": (
+                "if not 0 < units <= MAX_UNITS:",
+                "if not 0 <= units:",
+            ),
+        },
+    ),
+    *broken(
+        "giftcard_provider/views.py",
+        PROTOCOL_TESTS,
+        {
+            "a credit of the protocol is a debit": (
+                "self._credit if wanted.kind == CREDIT else self._debit",
+                "self._debit",
+            ),
+            "an answer may be kept by a cache": (
+                '        answer["Cache-Control"] = "no-store"\n',
+                "",
+            ),
+            "wrong codes are not counted": ("            wrong_codes.count()\n", ""),
+            "the buyer is not compared": ("            buyer=wanted.client,\n", ""),
+            "the token is not compared": ("            token=wanted.token,\n", ""),
+        },
+    ),
+]

@@ -1,0 +1,128 @@
+"""Run the mutations: `python -m tests.mutations.run [--only NAME]`.
+
+Each is applied to a copy of the tree; its tests run there, up to the first failure, with this
+interpreter. Exit code 1 when one survives. Without `--only` the result goes to docs/mutations.md.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.embedded import Postgres, Valkey
+from tests.mutations.ledger import LEDGER
+from tests.mutations.mutation import Mutation
+from tests.mutations.protocol import PROTOCOL
+
+MUTATIONS = [*LEDGER, *PROTOCOL]
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("config", "giftcard_provider", "loyalty", "templates", "tests")
+FILES = ("manage.py", "pyproject.toml")
+PATIENCE = 600  # seconds; a mutation that makes the tests hang is noticed too
+FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
+PYTEST_FAILED = 1  # other codes mean that the tests did not run
+
+HEADER = """# Mutations
+
+Rules of the ledger and of the protocol, each broken on purpose in one place, and the first test
+that notices. Written by `python -m tests.mutations.run`; a survivor is a test that is missing.
+
+| | broken rule | in | killed by |
+|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutation: the test that killed it, or empty when it survived."""
+
+    mutation: Mutation
+    killed_by: str
+
+
+def main() -> int:
+    """Run them and print a line for each; 1 when one survives."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutations.run")
+    parser.add_argument("--only", metavar="NAME", help="the mutations whose name has this in it")
+    only = parser.parse_args().only
+    chosen = [mutation for mutation in MUTATIONS if only is None or only in mutation.name]
+    if not chosen:
+        parser.error(f"no mutation has {only!r} in its name")
+    verdicts: list[Verdict] = []
+    with Postgres(fsync=False) as database, Valkey() as redis:
+        environment = {
+            **{name: value for name, value in os.environ.items() if name != "LONG"},
+            "TEST_DATABASE_URL": database.url,
+            "TEST_REDIS_URL": redis.url,
+        }
+        for mutation in chosen:
+            verdict = Verdict(mutation, noticed(mutation, environment))
+            verdicts.append(verdict)
+            sys.stdout.write(f"{verdict.killed_by or 'SURVIVED':<90} {mutation.name}\n")
+            sys.stdout.flush()
+    if only is None:
+        (ROOT / "docs" / "mutations.md").write_text(HEADER + "".join(rows(verdicts)))
+    survivors = [verdict for verdict in verdicts if not verdict.killed_by]
+    sys.stdout.write(f"{len(verdicts) - len(survivors)} killed, {len(survivors)} survived\n")
+    return 1 if survivors else 0
+
+
+def noticed(mutation: Mutation, environment: dict[str, str]) -> str:
+    """Break the rule in a copy of the tree and run its tests: the first that fails, or nothing."""
+    with copy_of_the_tree() as root:
+        mutation.apply(root)
+        try:
+            done = subprocess.run(
+                [
+                    *(sys.executable, "-m", "pytest", *mutation.tests.split()),
+                    *("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"),
+                    *("-p", "tests.mutations.no_shrinking"),
+                ],
+                cwd=root,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return "time ran out"
+    if done.returncode == 0:
+        return ""
+    found = FAILED.search(done.stdout)
+    if done.returncode != PYTEST_FAILED or not found:
+        raise RuntimeError(f"{mutation.name}: the tests did not run:\n{done.stdout}{done.stderr}")
+    return found.group(1)
+
+
+@contextmanager
+def copy_of_the_tree() -> Iterator[Path]:
+    """What the tests need of this checkout, in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        root = Path(folder)
+        for part in PARTS:
+            shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for file in FILES:
+            shutil.copy(ROOT / file, root / file)
+        yield root
+
+
+def rows(verdicts: list[Verdict]) -> Iterator[str]:
+    """The lines of the table."""
+    for number, verdict in enumerate(verdicts, start=1):
+        killed_by = f"`{verdict.killed_by}`" if verdict.killed_by else "**survived**"
+        killed_by = killed_by.replace("tests/", "", 1).replace(".py::", ": ")
+        mutation = verdict.mutation
+        yield f"| {number} | {mutation.name} | {mutation.file} | {killed_by} |\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
