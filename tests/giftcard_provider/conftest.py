@@ -2,16 +2,18 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from threading import Barrier
 from typing import Any
 
 import pytest
 import simplejson
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -108,6 +110,21 @@ def _resource(url: str) -> str:
 def make_protocol(store: Store) -> Protocol:
     """Another store's VTEX."""
     return Protocol(*Credential.objects.issue(store))
+
+
+def at_once(protocol: Protocol, path: str, bodies: Sequence[object]) -> list[Answer]:
+    """The answers to all of them, posted at the same moment, each on a connection of its own."""
+    barrier = Barrier(len(bodies))
+
+    def call(body: object) -> Answer:
+        try:
+            barrier.wait(timeout=10)
+            return protocol.post(path, body)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(bodies)) as threads:
+        return list(threads.map(call, bodies))
 
 
 @pytest.fixture

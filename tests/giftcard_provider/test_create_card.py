@@ -1,16 +1,14 @@
 """POST /giftcards: the wallet that VTEX opens for a reward, once per customer and relation."""
 
 import datetime
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
 import time_machine
-from django.db import connections
 
 from loyalty.models import Customer, GiftCard, Program, Store
 from tests.builders import make_customer, make_program, unchanged
-from tests.giftcard_provider.conftest import Protocol
+from tests.giftcard_provider.conftest import Protocol, at_once
 from tests.giftcard_provider.payloads import CREATE_CARD, Body, credit, search
 
 NOW = datetime.datetime(2026, 3, 10, 15, tzinfo=datetime.UTC)
@@ -100,14 +98,7 @@ def test_another_profile_has_its_own_wallet(protocol: Protocol) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_four_calls_at_once_open_one_wallet(protocol: Protocol) -> None:
-    def call(_: int) -> str:
-        try:
-            return str(protocol.post("giftcards", WALLET).data["id"])
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(4) as threads:
-        ids = set(threads.map(call, range(4)))
+    ids = {answer.data["id"] for answer in at_once(protocol, "giftcards", [WALLET] * 4)}
 
     assert ids == {GiftCard.objects.get().public_id}
     assert Customer.objects.count() == 1

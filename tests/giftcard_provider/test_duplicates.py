@@ -2,18 +2,15 @@
 
 import datetime
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from threading import Barrier
 
 import pytest
 import time_machine
-from django.db import connections
 
 from loyalty import ledger
 from loyalty.models import GiftCard, Program
 from tests.builders import ACTOR, buckets, make_card, make_hold, new_id, unchanged
-from tests.giftcard_provider.conftest import Answer, Protocol
+from tests.giftcard_provider.conftest import Protocol, at_once
 from tests.giftcard_provider.payloads import Body, credit, debit, step
 
 NOW = datetime.datetime(2026, 3, 10, 15, tzinfo=datetime.UTC)
@@ -24,21 +21,6 @@ def card(program: Program) -> GiftCard:
     with time_machine.travel(NOW, tick=False):
         end = NOW + datetime.timedelta(days=1)
         return make_card(program, balance=10_000, expires_at=end, is_reloadable=True)
-
-
-def at_once(protocol: Protocol, path: str, bodies: list[Body]) -> list[Answer]:
-    """Post all of them at the same moment, each on a connection of its own."""
-    barrier = Barrier(len(bodies))
-
-    def call(body: Body) -> Answer:
-        try:
-            barrier.wait(timeout=10)
-            return protocol.post(path, body)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(bodies)) as threads:
-        return list(threads.map(call, bodies))
 
 
 CHANGES: dict[str, Callable[[GiftCard], object]] = {

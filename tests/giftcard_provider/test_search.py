@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -341,6 +342,15 @@ def test_a_company_is_found_by_a_cnpj_in_either_field(protocol: Protocol, progra
     assert found == [[card.public_id], [card.public_id]]
 
 
+def test_fourteen_digits_that_are_no_cnpj_are_a_personal_document(
+    protocol: Protocol, program: Program
+) -> None:
+    foreigner = make_customer(program.store, email="", document="11222333000182")
+    card = make_card(program, balance=100, owner=foreigner)
+
+    assert find(protocol, search(None, {"document": "11.222.333/0001-82"})) == [card.public_id]
+
+
 def test_the_card_that_expires_soonest_comes_first(
     protocol: Protocol, program: Program, ana: Customer
 ) -> None:
@@ -471,7 +481,7 @@ SEARCHES = st.fixed_dictionaries({}, optional={"client": CLIENT | JSON, "cart": 
 
 
 @settings(
-    max_examples=150,
+    max_examples=2_000 if os.environ.get("LONG") else 60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
