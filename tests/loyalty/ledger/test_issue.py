@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.db import IntegrityError
 
 from loyalty import codes, ledger
 from loyalty.exceptions import (
@@ -26,6 +27,7 @@ from tests.builders import (
     make_store,
     moves,
     remaining,
+    unchanged,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("balanced_books")]
@@ -215,6 +217,18 @@ def test_lets_an_owner_have_any_number_of_cards_without_a_relation() -> None:
     cards = [make_card(program, owner=owner) for _ in range(2)]
 
     assert [card.owner for card in cards] == [owner, owner]
+
+
+def test_does_not_disguise_what_else_the_database_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card = make_card(balance=100)
+    monkeypatch.setattr("loyalty.ledger.credits.new_public_id", lambda: card.public_id)
+
+    with unchanged(card), pytest.raises(IntegrityError, match="public_id"):
+        make_card(card.program, balance=100)
+
+    assert GiftCard.objects.count() == 1
 
 
 @pytest.mark.parametrize(
