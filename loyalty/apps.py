@@ -13,7 +13,7 @@ class LoyaltyConfig(AppConfig):
     """Cards, balances and transactions."""
 
     name = "loyalty"
-    verbose_name = _("gift cards and credit")
+    verbose_name = _("Gift cards and credit")
     default = True
 
     def ready(self) -> None:

@@ -26,6 +26,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from loyalty.identity import normalized_document, normalized_email
@@ -136,6 +137,14 @@ def _store_of(row: Any) -> Store:
     owner = row if hasattr(row, "store_id") else row.card
     store: Store = owner.store
     return store
+
+
+class ProgramKindFilter(admin.ChoicesFieldListFilter):
+    """By the program's kind, told apart from a row's own kind."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = _("kind of program")
 
 
 class BoundedPaginator(Paginator[Any]):

@@ -8,7 +8,17 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, badge, day, link, moment, money
+from loyalty.admin.base import (
+    NOTHING,
+    ProgramKindFilter,
+    ReadOnlyAdmin,
+    Recent,
+    badge,
+    day,
+    link,
+    moment,
+    money,
+)
 from loyalty.models import Balance, Entry, GiftCard, Grant, Operation, Transaction
 
 _LAST = 4
@@ -28,7 +38,13 @@ class GiftCardAdmin(ReadOnlyAdmin[GiftCard]):
         "program",
         "store",
     )
-    list_filter = ("status", "program__kind", "store", "currency", "is_imported")
+    list_filter = (
+        "status",
+        ("program__kind", ProgramKindFilter),
+        "store",
+        "currency",
+        "is_imported",
+    )
     list_select_related = ("store", "program", "program__store", "owner", "balance")
     search_fields = (
         "public_id",
@@ -99,7 +115,7 @@ class GiftCardAdmin(ReadOnlyAdmin[GiftCard]):
             "card",
             ("created", "public_id_link", "kind", "state", "shown", "order_id"),
         ),
-        Recent(Grant, "card", ("number", "origin", "funding", "shown", "left", "expiry")),
+        Recent(Grant, "card", ("number", "origin", "funding", "shown", "left", "last_day")),
         Recent(
             Operation,
             "card",
@@ -154,7 +170,7 @@ class BalanceAdmin(ReadOnlyAdmin[Balance]):
         "removed_shown",
     )
     list_display_links = None
-    list_filter = ("card__store", "card__program__kind")
+    list_filter = ("card__store", ("card__program__kind", ProgramKindFilter))
     list_select_related = ("card",)
     ordering = ("-card",)
     search_fields = ("card__public_id",)

@@ -4,7 +4,17 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.admin.base import ReadOnlyAdmin, Recent, badge, day, link, linked, moment, money
+from loyalty.admin.base import (
+    ProgramKindFilter,
+    ReadOnlyAdmin,
+    Recent,
+    badge,
+    day,
+    link,
+    linked,
+    moment,
+    money,
+)
 from loyalty.models import Entry, Grant, Operation, Outcome, Transaction
 
 
@@ -22,7 +32,7 @@ class GrantAdmin(ReadOnlyAdmin[Grant]):
         "first_day",
         "last_day",
     )
-    list_filter = ("origin", "funding", "card__store", "card__program__kind")
+    list_filter = ("origin", "funding", "card__store", ("card__program__kind", ProgramKindFilter))
     list_select_related = ("card", "card__store")
     ordering = ("-id",)
     search_fields = ("card__public_id",)
@@ -77,7 +87,7 @@ class TransactionAdmin(ReadOnlyAdmin[Transaction]):
         "settled_shown",
         "given_back",
     )
-    list_filter = ("kind", "card__store", "card__program__kind")
+    list_filter = ("kind", "card__store", ("card__program__kind", ProgramKindFilter))
     list_select_related = ("card", "card__store")
     search_fields = ("public_id", "order_id", "request_id", "card__public_id")
     search_help_text = _("Transaction, order, request (payment) or card id.")
