@@ -157,11 +157,8 @@ LEDGER = [
                 "",
             ),
             "any token will do": (
-                (
-                    "    if token and not codes.is_token(token, card_public_id=position.public_id):\n"
-                    "        raise WrongToken\n"
-                ),
-                "",
+                "if token and not codes.is_token(",
+                "if not token and codes.is_token(",
             ),
             "a restricted card pays for anybody": (
                 "buyer and buyer.differs_from(position.owner)",

@@ -122,8 +122,8 @@ PROTOCOL = [
         {
             "a balance is rounded up": ("rounding=ROUND_DOWN", 'rounding="ROUND_UP"'),
             "a fraction of a cent is rounded away": (
-                "    if abs(_EXACT.subtract(scaled, steps)) > _NOISE:\n        raise InvalidAmount\n",
-                "",
+                "if abs(_EXACT.subtract(scaled, steps)) > _NOISE:",
+                "if False:",
             ),
             "zero is an amount": ("value <= 0 or", "value < 0 or"),
             "any number of units is an amount": (

@@ -85,6 +85,8 @@ def noticed(mutation: Mutation, environment: dict[str, str]) -> str:
                     *(sys.executable, "-m", "pytest", *mutation.tests.split()),
                     *("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"),
                     *("-p", "tests.mutations.no_shrinking"),
+                    # The next one finds the tables made, unless this is about making them.
+                    *([] if "/migrations/" in mutation.file else ["--reuse-db"]),
                 ],
                 cwd=root,
                 env=environment,

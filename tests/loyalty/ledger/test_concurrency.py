@@ -60,9 +60,8 @@ def books_are_right_afterwards() -> Iterator[None]:
 def no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ledger without its lock."""
     for name in STATEMENTS:
-        statement = getattr(position, name)
-        assert LOCK in statement
-        monkeypatch.setattr(position, name, statement.replace(LOCK, ""))
+        _lock, read = getattr(position, name).split(";")
+        monkeypatch.setattr(position, name, read)
 
 
 def authorize(card: GiftCard, amount: int, request_id: str) -> Callable[[], Transaction]:
@@ -144,52 +143,6 @@ def test_without_the_lock_the_database_still_refuses_a_request_that_happened(
             break
     else:
         pytest.fail("Without the lock nothing went wrong: these tests would prove nothing.")
-
-
-def test_the_lock_lets_foreign_keys_through() -> None:
-    """`FOR UPDATE` would not: a row that refers to the locked one would wait, or deadlock."""
-    card = builders.make_card(balance=1000)
-    balance = f"SELECT 1 FROM loyalty_balance WHERE card_id = {card.pk}"  # noqa: S608
-
-    def try_to_lock(strength: str) -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(f"{balance} FOR {strength} NOWAIT")
-        return True
-
-    with atomic():
-        position.lock_card(card.pk, kind=Operation.Kind.AUTHORIZE, request_id="x")
-        refers, changes = race([partial(try_to_lock, "KEY SHARE"), partial(try_to_lock, "SHARE")])
-
-    assert refers is True
-    assert isinstance(changes, DatabaseError)
-
-
-@pytest.mark.parametrize("verb", ["authorize", "credit", "settle", "cancel", "take back", "close"])
-def test_the_card_is_locked_before_anything_is_read_or_written(verb: str) -> None:
-    card = builders.make_wallet(balance=1000)
-    debit, credit = builders.make_hold(card, 100), builders.make_credit(card, 100)
-    calls: dict[str, Callable[[], object]] = {
-        "authorize": authorize(card, 100, "a"),
-        "credit": partial(builders.make_credit, card, 100),
-        "settle": settle(debit, 10, "a"),
-        "cancel": cancel(debit, 10, "a"),
-        "take back": cancel(credit, 10, "a"),
-        "close": partial(ledger.close, card.pk, request_id="a", actor=ACTOR, reason=Reason.LOST),
-    }
-
-    with CaptureQueriesContext(connection) as queries:
-        if verb == "close":
-            with pytest.raises(MoneyHeld):
-                calls[verb]()
-        else:
-            calls[verb]()
-
-    begin, locked, *rest = [query["sql"].strip() for query in queries]
-    assert begin == "BEGIN"
-    lock, read = locked.split(";", 1)
-    assert lock.endswith(f" FROM loyalty_balance WHERE card_id = {card.pk} {LOCK}")
-    assert read.strip().startswith("SELECT")
-    assert not any(LOCK in sql for sql in rest)
 
 
 def test_debits_that_race_for_a_balance_get_what_it_covers_and_no_more() -> None:
@@ -407,6 +360,61 @@ def test_who_waited_for_the_lock_sees_what_was_done_meanwhile(
         assert second.public_id == first.public_id
     else:
         assert isinstance(second, InsufficientBalance)
+
+
+def test_the_lock_lets_foreign_keys_through() -> None:
+    """`FOR UPDATE` would not: a row that refers to the locked one would wait, or deadlock."""
+    card = builders.make_card(balance=1000)
+    balance = f"SELECT 1 FROM loyalty_balance WHERE card_id = {card.pk}"  # noqa: S608
+
+    def try_to_lock(strength: str) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{balance} FOR {strength} NOWAIT")
+        return True
+
+    with atomic():
+        position.lock_card(card.pk, kind=Operation.Kind.AUTHORIZE, request_id="x")
+        refers, changes = race([partial(try_to_lock, "KEY SHARE"), partial(try_to_lock, "SHARE")])
+
+    assert refers is True
+    assert isinstance(changes, DatabaseError)
+
+
+@pytest.mark.parametrize("verb", ["authorize", "credit", "settle", "cancel", "take back", "close"])
+def test_the_card_is_locked_before_anything_is_read_or_written(verb: str) -> None:
+    card = builders.make_wallet(balance=1000)
+    debit, credit = builders.make_hold(card, 100), builders.make_credit(card, 100)
+    calls: dict[str, Callable[[], object]] = {
+        "authorize": authorize(card, 100, "a"),
+        "credit": partial(builders.make_credit, card, 100),
+        "settle": settle(debit, 10, "a"),
+        "cancel": cancel(debit, 10, "a"),
+        "take back": cancel(credit, 10, "a"),
+        "close": partial(ledger.close, card.pk, request_id="a", actor=ACTOR, reason=Reason.LOST),
+    }
+
+    with CaptureQueriesContext(connection) as queries:
+        if verb == "close":
+            with pytest.raises(MoneyHeld):
+                calls[verb]()
+        else:
+            calls[verb]()
+
+    begin, locked, *rest = [query["sql"].strip() for query in queries]
+    assert begin == "BEGIN"
+    lock, read = locked.split(";", 1)
+    assert lock.endswith(f" FROM loyalty_balance WHERE card_id = {card.pk} {LOCK}")
+    assert read.strip().startswith("SELECT")
+    assert not any(LOCK in sql for sql in rest)
+
+
+def test_money_never_depends_on_the_end_of_somebody_elses_transaction() -> None:
+    card = builders.make_card(balance=1000)
+
+    with atomic(), pytest.raises(RuntimeError, match="durable"):
+        authorize(card, 100, "payment")()
+
+    assert builders.buckets(card) == {"credited": 1000, "available": 1000}
 
 
 def wait_for_somebody_waiting() -> None:
