@@ -1,0 +1,1 @@
+"""The benchmark: the protocol over HTTP beside two yardsticks, in one run (`make bench`)."""

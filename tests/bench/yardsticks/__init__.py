@@ -1,0 +1,1 @@
+"""What the protocol is measured against, served by the same gunicorn on the same tables."""
