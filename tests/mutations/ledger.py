@@ -33,16 +33,21 @@ LEDGER = [
             "the card is not locked": (" FOR NO KEY UPDATE;", ";"),
             "the lock stops foreign keys": (" FOR NO KEY UPDATE;", " FOR UPDATE;"),
             "the card is read before it is locked": (
-                (
-                    "        cursor.execute(statement, parameters)\n"
-                    "        rows: list[tuple[Any, ...]] = cursor.fetchall()\n"
-                ),
-                (
-                    '        lock, read = statement.split(";")\n'
-                    "        cursor.execute(read, parameters)\n"
-                    "        rows = cursor.fetchall()\n"
-                    "        cursor.execute(lock, parameters)\n"
-                ),
+                "def _read(statement: str, parameters: dict[str, Any]) -> Position:\n",
+                """
+def _read(statement: str, parameters: dict[str, Any]) -> Position:
+    from django.db import connection
+
+    *locks, read = statement.split(";")
+    position = _read_unlocked(read, parameters)
+    with connection.cursor() as cursor:
+        for lock in locks:
+            cursor.execute(lock, parameters)
+    return position
+
+
+def _read_unlocked(statement: str, parameters: dict[str, Any]) -> Position:
+""",
             ),
             "a debit and a credit may share a request id": (
                 "PURCHASE_KINDS if kind in PURCHASE_KINDS else (kind,)",
