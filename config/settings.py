@@ -96,9 +96,10 @@ DATABASES["default"] |= {
     "CONN_HEALTH_CHECKS": True,
     "DISABLE_SERVER_SIDE_CURSORS": True,  # PgBouncer in transaction mode
 }
-# A waiting lock gives up before VTEX does (15 s). PgBouncer passes no start-up options: set
-# DATABASE_TIMEOUTS=false there and give the role these values.
-if env.bool("DATABASE_TIMEOUTS", default=True):
+# Behind PgBouncer in transaction mode: no prepared statements, no start-up options.
+DATABASE_POOLED = env.bool("DATABASE_POOLED", default=False)
+# A waiting lock gives up before VTEX does (15 s). Behind PgBouncer the role gets these values.
+if not DATABASE_POOLED:
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
         "-c lock_timeout=3s -c statement_timeout=30s -c idle_in_transaction_session_timeout=10s"
     )

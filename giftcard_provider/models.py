@@ -5,9 +5,10 @@ import secrets
 from dataclasses import dataclass
 from hashlib import sha256
 
-from django.db import connection, models
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from loyalty import prepared
 from loyalty.models import Store
 
 
@@ -40,11 +41,9 @@ class CredentialManager(models.Manager["Credential"]):
 
     def caller(self, app_key: str, token: str) -> Caller | None:
         """Whose credential this is, if it is live; the token is compared in constant time."""
-        with connection.cursor() as cursor:
-            # No key has characters that PostgreSQL cannot hold.
-            cursor.execute(_CALLER, [app_key if app_key.isprintable() else ""])
-            row = cursor.fetchone()
-        *hashes, store_id, provider_id = row or ("", "", 0, "")
+        # No key has characters that PostgreSQL cannot hold.
+        found = prepared.rows(_CALLER, [app_key if app_key.isprintable() else ""])
+        *hashes, store_id, provider_id = found[0] if found else ("", "", 0, "")
         given = _hash(token)
         # Both are compared, known key or not: the time taken tells nothing.
         fits = [hmac.compare_digest(given, known) for known in hashes]

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 
-from loyalty import codes, money
+from loyalty import codes, money, prepared
 from loyalty.exceptions import UnknownCard, UnknownTransaction
 from loyalty.identity import Identity
 from loyalty.models import Customer, Operation, Outcome, Transaction
@@ -151,7 +150,5 @@ def _spendable(statement: str, parameters: dict[str, Any]) -> list[CardView]:
 
 
 def _views(statement: str, parameters: dict[str, Any]) -> list[CardView]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"now": timezone.now(), **parameters})
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    rows = prepared.rows(statement, {"now": timezone.now(), **parameters})
     return [CardView(*(*row[:-_OWNER_WIDTH], Identity(*row[-_OWNER_WIDTH:]))) for row in rows]

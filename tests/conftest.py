@@ -7,6 +7,7 @@ import pytest
 from django.db import connections
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.transaction import atomic
+from pytest_django import Settings
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,3 +37,12 @@ def flush_past_the_append_only_triggers() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", execute_sql_flush)
         yield
+
+
+@pytest.fixture
+def sent_in_full(settings: Settings) -> None:
+    """Every statement with its own text, as behind PgBouncer, for tests that read or count them.
+
+    Otherwise a connection's first use of one is a PREPARE more, and the text an EXECUTE.
+    """
+    settings.DATABASE_POOLED = True

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from django.db import connection
-
-from loyalty import exceptions
+from loyalty import exceptions, prepared
 from loyalty.exceptions import (
     Decline,
     InvalidRequestId,
@@ -74,9 +72,7 @@ class Prior:
     @classmethod
     def of(cls, operation_id: int) -> Self:
         """An operation that is known to be there."""
-        with connection.cursor() as cursor:
-            cursor.execute(_PRIOR, [operation_id])
-            [row] = cursor.fetchall()
+        [row] = prepared.rows(_PRIOR, [operation_id])
         return cls.from_columns(row)
 
     def first_answer(self, kind: str, amount: int) -> "Prior":
@@ -210,9 +206,7 @@ def recall_step(
 
 
 def _rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    rows = prepared.rows(statement, parameters)
     if not rows:
         raise UnknownCard
     return rows

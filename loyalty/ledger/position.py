@@ -11,8 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
+from loyalty import prepared
 from loyalty.exceptions import UnknownCard, UnknownTransaction
 from loyalty.identity import Identity
 from loyalty.ledger.idempotency import (
@@ -206,9 +205,7 @@ def lock_transaction(
 
 
 def _read(statement: str, parameters: dict[str, Any]) -> Position:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    rows = prepared.rows(statement, parameters)
     if not rows:
         raise UnknownCard
     first = rows[0]

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import IntegrityError, InterfaceError, OperationalError, connection
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.db.transaction import atomic
 from django.utils import timezone
 
+from loyalty import prepared
 from loyalty.exceptions import Decline, LedgerBusy
 from loyalty.ledger.position import Position
 from loyalty.models import Balance, Bucket, GiftCard, Operation, Outcome, Transaction
@@ -383,10 +384,6 @@ class _Statement:
 
     def execute(self) -> tuple[int, int | None]:
         """Write it; the ids of the operation and of its transaction."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"WITH {', '.join(self._ctes)} SELECT id, transaction_id FROM operation",
-                self._parameters,
-            )
-            [(operation_id, transaction_id)] = cursor.fetchall()
+        sql = f"WITH {', '.join(self._ctes)} SELECT id, transaction_id FROM operation"
+        [(operation_id, transaction_id)] = prepared.rows(sql, self._parameters)
         return operation_id, transaction_id

@@ -160,7 +160,7 @@ def empty_cache() -> Iterator[None]:
 
 
 @pytest.fixture
-def statements() -> Callable[[Callable[[], Answer]], list[str]]:
+def statements(sent_in_full: None) -> Callable[[Callable[[], Answer]], list[str]]:
     """The statements that a call sends, without the look-up of its credential.
 
     BEGIN and COMMIT are seen in tests with real transactions only.

@@ -187,6 +187,7 @@ def test_without_the_database_every_operation_is_busy(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("sent_in_full")
 @pytest.mark.parametrize("statement", ["FOR NO KEY UPDATE", "INSERT INTO loyalty_operation"])
 @each_money_post
 def test_a_connection_lost_halfway_leaves_nothing_behind(
@@ -209,6 +210,7 @@ def test_a_connection_lost_halfway_leaves_nothing_behind(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("sent_in_full")
 def test_a_connection_lost_while_a_wallet_is_opened_leaves_no_card(
     protocol: Protocol, other_connection: BaseDatabaseWrapper
 ) -> None:

@@ -61,6 +61,7 @@ def test_the_right_code_is_not_found_over_the_limit(protocol: Protocol, card: Gi
     assert not is_found(protocol, card, ANA)
 
 
+@pytest.mark.usefixtures("sent_in_full")
 def test_over_the_limit_no_statement_is_spent_on_a_code(protocol: Protocol, card: GiftCard) -> None:
     guess(protocol, ANA)
 

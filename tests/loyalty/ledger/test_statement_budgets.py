@@ -28,7 +28,7 @@ from tests.builders import (
     make_wallet,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sent_in_full")]
 
 BUYER = Identity(email="ana@example.com")
 LOCK = re.compile(
