@@ -58,9 +58,12 @@ def open_wallet(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
 
 
 def meet_owner(card_id: int, identity: Identity, *, name: str = "") -> None:
-    """Fill in what was not known of a wallet's owner: VTEX opens it with a profile id only."""
+    """Fill in what was not known of a wallet's owner: VTEX opens it with a profile id only.
+
+    Of somebody else nothing is learned: whose document is known may search and spend.
+    """
     owner = Customer.objects.filter(cards=card_id).first()
-    if owner:
+    if owner and not owner.identity.differs_from(identity):
         owner.learn(identity, name=name)
 
 

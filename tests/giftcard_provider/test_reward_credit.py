@@ -13,6 +13,7 @@ from tests.builders import (
     make_card,
     make_closed_card,
     make_credit,
+    make_customer,
     make_expired_card,
     make_hold,
     make_wallet,
@@ -135,6 +136,19 @@ def test_what_is_known_of_an_owner_is_not_overwritten(protocol: Protocol, wallet
         "email@domain.com",
         "10617764093",
     )
+
+
+def test_nothing_is_learned_from_the_order_of_somebody_else(
+    protocol: Protocol, program: Program
+) -> None:
+    """Or else somebody else's document would open this owner's cards."""
+    owner = make_customer(program.store, email="ana@example.com", document="")
+    card = make_wallet(program, owner=owner)
+
+    answer = reward(protocol, card, credit(10))
+
+    assert answer.status == 200
+    assert (owner_of(card).email, owner_of(card).document) == ("ana@example.com", "")
 
 
 def test_a_card_of_nobody_stays_of_nobody(protocol: Protocol, program: Program) -> None:
