@@ -4,13 +4,17 @@ import gzip
 import json
 
 import pytest
+import simplejson
 from django.conf import settings
+from hypothesis import given
+from hypothesis import strategies as st
 
-from loyalty.models import GiftCard, Program, Transaction
-from tests.builders import buckets, make_card, make_hold, unchanged
+from loyalty.models import Customer, GiftCard, Program, Store, Transaction
+from tests.builders import buckets, make_card, make_hold, make_program, make_wallet, unchanged
 from tests.giftcard_provider.conftest import Protocol
-from tests.giftcard_provider.payloads import Body, debit, search, step
-from tests.giftcard_provider.routes import Route, each_money_post, each_post
+from tests.giftcard_provider.payloads import Body, credit, debit, search, step
+from tests.giftcard_provider.routes import POSTS, Route, each_money_post, each_post
+from tests.giftcard_provider.strategies import JSON, TEXTS, property_test
 
 CONTENT_TYPES = {
     "as today": "application/vnd.vtex.giftcards.v1+json",
@@ -435,3 +439,91 @@ def test_steps_need_no_more_than_value_and_request_id(
     ]
 
     assert [answer.status for answer in answers] == [200, 200]
+
+
+def fields(**known: st.SearchStrategy[object]) -> st.SearchStrategy[dict[str, object]]:
+    """An object in which any of these fields may be missing, right, or anything at all."""
+    return st.fixed_dictionaries({}, optional={name: each | JSON for name, each in known.items()})
+
+
+VALUES = st.sampled_from([1, "1.00", -1, 10**30, 0.01, "1e5"])
+IDS = st.integers(-(10**30), 10**30) | TEXTS
+PERSON = fields(
+    email=TEXTS.map(lambda text: f"{text}@example.com"),
+    document=IDS,
+    corporateDocument=IDS,
+    profileId=IDS,
+    firstName=TEXTS,
+    lastName=TEXTS,
+)
+ANY_BODY = fields(
+    operation=st.sampled_from(["Debit", "Credit"]),
+    value=VALUES,
+    requestId=IDS,
+    redemptionToken=st.none() | TEXTS,
+    redemptionCode=TEXTS,
+    orderInfo=fields(orderId=IDS, sequence=IDS, clientProfile=PERSON),
+    relationName=TEXTS,
+    caption=TEXTS,
+    profileId=IDS,
+    expiringDate=st.datetimes().map(str),
+    currencyCode=st.sampled_from(["BRL", "usd", "XXX"]),
+    restrictedToOwner=st.booleans(),
+)
+
+
+@property_test
+@given(body=ANY_BODY)
+def test_no_object_is_an_error_of_ours(
+    protocol: Protocol, card: GiftCard, hold: Transaction, body: object
+) -> None:
+    content = simplejson.dumps(body, use_decimal=True).encode()
+
+    statuses = {
+        protocol.post(route.path(card, hold), content).status
+        for route in POSTS
+        if route.name != "search"
+    }
+
+    assert statuses <= {200, 400, 409, 422}
+
+
+@property_test
+@given(profile=PERSON)
+def test_no_owner_is_an_error_of_ours(protocol: Protocol, store: Store, profile: object) -> None:
+    owner = Customer.objects.create(store=store)
+    card = make_wallet(make_program(store), owner=owner)
+    body = credit(1, orderInfo={"clientProfile": profile})
+
+    answer = protocol.post(
+        f"giftcards/{card.public_id}/transactions",
+        simplejson.dumps(body, use_decimal=True).encode(),
+    )
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    "document", [10**4_000, "ß" * 254, "1" * 255, 52998224725.0, -1], ids=lambda each: str(each)[:9]
+)
+def test_a_document_too_long_to_keep_does_not_stop_a_reward(
+    protocol: Protocol, store: Store, document: object
+) -> None:
+    card = make_wallet(make_program(store), owner=Customer.objects.create(store=store))
+    profile = {"document": document, "email": "\u0130" * 200 + "@example.com"}
+
+    answer = protocol.post(
+        f"giftcards/{card.public_id}/transactions", credit(1, orderInfo={"clientProfile": profile})
+    )
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("depth", range(100, 1_100, 50))
+def test_a_search_survives_any_depth(protocol: Protocol, depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    body = f'{{"cart": {{"redemptionCode": "x", "id": {nested}}}, "client": {nested}}}'
+
+    answer = protocol.post("giftcards/_search", body.encode())
+
+    assert answer.status in {200, 400}

@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import os
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 import simplejson
 import time_machine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty.models import Customer, GiftCard, Program, Store
@@ -29,6 +28,7 @@ from tests.builders import (
 )
 from tests.giftcard_provider.conftest import Answer, Protocol
 from tests.giftcard_provider.payloads import SEARCH_BY_CODE, SEARCH_OF_LOYALTY, Body, search
+from tests.giftcard_provider.strategies import JSON, TEXTS, property_test
 
 NOW = datetime.datetime(2026, 3, 10, 15, tzinfo=datetime.UTC)
 CPF, CNPJ = "52998224725", "11222333000181"
@@ -461,16 +461,6 @@ def test_any_object_will_do(protocol: Protocol, body: bytes) -> None:
     assert find(protocol, body) == []
 
 
-TEXTS = st.text(st.characters(), max_size=30)
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**40), 10**40)
-    | st.decimals(allow_nan=False, allow_infinity=False)
-    | TEXTS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
-    max_leaves=10,
-)
 CLIENT = st.dictionaries(
     st.sampled_from(["id", "email", "document", "corporateDocument"]) | TEXTS, JSON, max_size=5
 )
@@ -480,11 +470,7 @@ CART = st.dictionaries(
 SEARCHES = st.fixed_dictionaries({}, optional={"client": CLIENT | JSON, "cart": CART | JSON})
 
 
-@settings(
-    max_examples=2_000 if os.environ.get("LONG") else 60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@property_test
 @given(body=SEARCHES | st.dictionaries(TEXTS, JSON, max_size=4))
 def test_any_json_object_is_answered_with_an_array(protocol: Protocol, body: object) -> None:
     content = simplejson.dumps(body, use_decimal=True).encode()
