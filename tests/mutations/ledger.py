@@ -118,7 +118,7 @@ def _read_unlocked(statement: str, parameters: dict[str, Any]) -> Position:
     ),
     *broken(
         PURCHASES,
-        f"{DEBITS} {BOOKS}",
+        f"{DEBITS} {AGAIN} {BOOKS}",
         {
             "the latest expiry is spent first": (
                 (
@@ -258,7 +258,7 @@ def _read_unlocked(statement: str, parameters: dict[str, Any]) -> Position:
     *broken(
         CREDITS,
         f"{VERBS}/test_credit.py {VERBS}/test_adjust.py {VERBS}/test_expire.py"
-        f" {VERBS}/test_issue.py {BOOKS}",
+        f" {VERBS}/test_issue.py {AGAIN} {BOOKS}",
         {
             "a blocked card takes credit": (
                 "            if position.is_blocked:\n                raise CardBlocked\n",

@@ -5,7 +5,7 @@ import time_machine
 
 from loyalty import ledger
 from loyalty.exceptions import CardExpired, InsufficientBalance, UnknownCard
-from loyalty.models import Operation
+from loyalty.models import GiftCard, Operation
 from loyalty.money import MAX_UNITS
 from tests.builders import (
     buckets,
@@ -124,6 +124,16 @@ def test_books_every_grant_of_an_expired_card() -> None:
         ledger.expire(card.pk, actor="clock")
 
     assert buckets(card) == {"credited": 300, "expired": 300}
+
+
+def test_books_the_grants_that_would_outlive_a_card_cut_short() -> None:
+    card = make_wallet(balance=1000)
+    GiftCard.objects.filter(pk=card.pk).update(valid_from=NOON - 2 * DAY, expires_at=NOON - INSTANT)
+
+    with time_machine.travel(NOON, tick=False):
+        ledger.expire(card.pk, actor="clock")
+
+    assert buckets(card) == {"credited": 1000, "expired": 1000}
 
 
 def test_can_be_repeated_at_any_time() -> None:

@@ -257,6 +257,7 @@ def card() -> GiftCard:
 def damage(sql: str) -> None:
     """Run SQL as if the database had neither triggers nor constraints."""
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = 0")  # PostgreSQL may be vacuuming the table
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table, names in CONSTRAINTS.items():
             for name in names:
