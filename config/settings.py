@@ -102,6 +102,8 @@ DATABASE_POOLED = env.bool("DATABASE_POOLED", default=False)
 if not DATABASE_POOLED:
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
         "-c lock_timeout=3s -c statement_timeout=30s -c idle_in_transaction_session_timeout=10s"
+        # Of prepared statements, which all go by one index: never planned again for an array.
+        " -c plan_cache_mode=force_generic_plan"
     )
 
 # --- Cache and queue: never part of correctness ---------------------------------------------------
