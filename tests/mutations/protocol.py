@@ -125,7 +125,7 @@ PROTOCOL = [
                 "if abs(_EXACT.subtract(scaled, steps)) > _NOISE:",
                 "if False:",
             ),
-            "zero is an amount": ("value <= 0 or", "value < 0 or"),
+            "binary noise is no amount": ("> _NOISE:", "> 0:"),
             "any number of units is an amount": (
                 "if not 0 < units <= MAX_UNITS:",
                 "if not 0 <= units:",
