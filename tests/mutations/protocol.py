@@ -144,7 +144,7 @@ PROTOCOL = [
                 '        answer["Cache-Control"] = "no-store"\n',
                 "",
             ),
-            "wrong codes are not counted": ("            wrong_codes.count()\n", ""),
+            "wrong codes are not counted": ("wrong_codes.count(", "str("),
             "the buyer is not compared": ("            buyer=wanted.client,\n", ""),
             "the token is not compared": ("            token=wanted.token,\n", ""),
         },
