@@ -29,11 +29,16 @@ local function step(id)
   return '{"value":0.01,"requestId":"' .. id .. '"}'
 end
 
-local function search(client, code)
-  return '{"client":' .. client .. ',"cart":{"grandTotal":182,"relationName":null,'
+local function search(who, code)
+  return '{"client":' .. who .. ',"cart":{"grandTotal":182,"relationName":null,'
     .. '"redemptionCode":' .. code .. ',"discounts":-20,"shipping":2,"taxes":0,"items":'
     .. '[{"productId":"2000000","id":"2000002","refId":"MEV41","name":null,"price":200,'
     .. '"quantity":1}],"itemsTotal":200}}'
+end
+
+local function client(card)
+  return '{"id":"' .. card.profile .. '","email":"' .. card.email .. '","document":"'
+    .. card.document .. '"}'
 end
 
 local kinds = {
@@ -46,12 +51,8 @@ local kinds = {
   cancel = function(card, id)
     return "POST", "/" .. card.id .. "/transactions/" .. card.txn .. "/cancellations", step(id)
   end,
-  code = function(card) return "POST", "/_search", search("null", '"' .. card.code .. '"') end,
-  identity = function(card)
-    local client = '{"id":"' .. card.profile .. '","email":"' .. card.email .. '","document":"'
-      .. card.document .. '"}'
-    return "POST", "/_search", search(client, "null")
-  end,
+  code = function(card) return "POST", "/_search", search(client(card), '"' .. card.code .. '"') end,
+  identity = function(card) return "POST", "/_search", search(client(card), "null") end,
 }
 
 local cards, build, prefix, word, headers = {}, nil, nil, nil, nil
