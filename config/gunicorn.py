@@ -3,6 +3,7 @@
 `gthread`: a slow client or a slow query holds a thread, not a process. VTEX waits 15 s at most.
 """
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from config.logging import logging_config
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
+    from gunicorn.workers.base import Worker
 
 wsgi_app = "config.wsgi:application"
 chdir = str(BASE_DIR)
@@ -46,6 +48,12 @@ logconfig_dict = logging_config(level=env.str("LOG_LEVEL", default="INFO")) | {
         "gunicorn.access": {"level": "ERROR", "handlers": [], "propagate": False},
     }
 }
+
+
+def post_worker_init(worker: "Worker") -> None:
+    """What was imported lives as long as the worker: the garbage collector need not look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 def on_starting(server: "Arbiter") -> None:
