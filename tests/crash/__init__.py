@@ -1,0 +1,1 @@
+"""The crash harness: is an acknowledged request ever lost, doubled or changed by a crash?"""
