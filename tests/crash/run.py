@@ -17,6 +17,7 @@ from tests.crash.books import BALANCE
 from tests.crash.clients import Books, Load, random
 from tests.crash.journal import Journal, Request, read
 
+JOURNAL = "journal"
 RECOVERY = 60  # seconds within which acknowledgements come again after a kill
 
 _ROWS = """
@@ -40,13 +41,13 @@ class Plan:
 
     deaths: tuple[str, ...]  # keys of `DEATHS`, in this order
     acks_between: int  # at least so many answers between one death and the next
-    clients: int = 6
+    clients: int = 8
     cards: int = 12
 
 
-ROUND = ("worker", "worker", "crash", "worker", "kill", "worker", "gunicorn")
-SHORT = Plan(deaths=(*ROUND, "worker", "crash", "worker", "kill"), acks_between=60)
-LONG = Plan(deaths=ROUND * 12, acks_between=250, clients=8, cards=20)
+ROUND = ("worker", "crash", "worker", "kill", "worker", "crash", "worker", "kill", "gunicorn")
+SHORT = Plan(deaths=ROUND + ROUND[:4], acks_between=60)
+LONG = Plan(deaths=ROUND * 10, acks_between=250, cards=20)
 
 DEATHS: dict[str, Callable[[Stack, Server], object]] = {
     "worker": lambda _, server: kills.kill_a_worker(server),
@@ -69,13 +70,14 @@ class Result:
         return f"{self.seconds:.0f} s under load; deaths: {died}; {self.verdict}"
 
 
-def crash_run(plan: Plan, path: Path) -> Result:
-    """The verdict on a ledger whose servers died under load as planned; the journal is at `path`.
+def crash_run(plan: Plan, path: Path | None = None) -> Result:
+    """The verdict on a ledger whose servers died under load as planned.
 
-    Raises `NoRecovery` when a death was not overcome. Nothing is left running.
+    The journal stays at `path` if one is given; nothing else is left, nor running. Raises
+    `NoRecovery` when a death was not overcome.
     """
     deaths: Counter[str] = Counter()
-    with Stack() as stack, Journal(path) as journal:
+    with Stack() as stack, Journal(path or stack.folder / JOURNAL) as journal:
         books, server = opened(stack, plan.cards, journal)
         begun = time.monotonic()
         with Load(books, journal, clients=plan.clients, word="buyer") as load:
@@ -87,17 +89,20 @@ def crash_run(plan: Plan, path: Path) -> Result:
             wait_for_acks(load, journal, plan.acks_between)
         seconds = time.monotonic() - begun
         server.stop()  # gracefully: what is still at work there ends before the books are read
-        return Result(audited(stack, path), deaths, seconds)
+        return Result(audited(stack, journal), deaths, seconds)
 
 
-def control_run(path: Path, *, tries: int = 5, acks: int = 300) -> list[Verdict]:
+def control_run(path: Path | None = None, *, tries: int = 5, acks: int = 300) -> list[Verdict]:
     """The same without `synchronous_commit`: the verdicts on each try, until one shows a loss.
 
     PostgreSQL then answers before a commit is on disk and writes it at most some 0.6 s later; a
     crash in the midst of many commits has to lose some, or this harness could not see a loss.
     """
     verdicts: list[Verdict] = []
-    with Stack(synchronous_commit=False) as stack, Journal(path) as journal:
+    with (
+        Stack(synchronous_commit=False) as stack,
+        Journal(path or stack.folder / JOURNAL) as journal,
+    ):
         books, server = opened(stack, 12, journal)
         stack.postgres.stop()  # a clean start: what was prepared is on disk
         stack.postgres.start()
@@ -110,7 +115,7 @@ def control_run(path: Path, *, tries: int = 5, acks: int = 300) -> list[Verdict]
             finally:
                 load.stop(abandon=True)
             stack.postgres.start()
-            verdicts.append(audited(stack, path))
+            verdicts.append(audited(stack, journal))
         server.stop()
     return verdicts
 
@@ -126,10 +131,10 @@ def opened(stack: Stack, cards: int, journal: Journal) -> tuple[Books, Server]:
     return Books(server.port, made["app_key"], made["app_token"], tuple(made["cards"])), server
 
 
-def audited(stack: Stack, path: Path) -> Verdict:
+def audited(stack: Stack, journal: Journal) -> Verdict:
     """The verdict on the journal and the database as they are."""
     broken = json.loads(stack.run("tests.crash.books", "verify"))
-    return auditor.audit(read(path), rows(stack), broken)
+    return auditor.audit(read(journal.path), rows(stack), broken)
 
 
 def rows(stack: Stack) -> list[Row]:

@@ -3,11 +3,18 @@
 How it is done, and what it does not show: docs/durability.md.
 """
 
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.config.processes import ROOT, eventually, processes_with
 from tests.crash.run import LONG, SHORT, Plan, control_run, crash_run
 
 # They load the machine and time matters to them: one after the other.
@@ -44,3 +51,29 @@ def test_without_synchronous_commit_the_same_proof_finds_a_loss(tmp_path: Path) 
     print(*verdicts, sep="\n")  # noqa: T201
     assert verdicts[-1].lost
     assert verdicts[-1].faults == [f"LOST {line}" for line in verdicts[-1].lost]
+
+
+@pytest.mark.parametrize(
+    "ending", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.long)]
+)
+def test_an_interrupted_run_leaves_nothing(ending: signal.Signals) -> None:
+    mark = f"crash-{secrets.token_hex(8)}"
+    run = subprocess.Popen(
+        [sys.executable, "-m", "tests.crash"],
+        cwd=ROOT,
+        env=os.environ | {"MARK": mark},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert eventually(
+            lambda: any("gunicorn" in command for command in processes_with(mark)), within=60
+        )
+        folders = re.findall(r'"remove": "([^"]+)"', " ".join(processes_with(mark)))
+    finally:
+        run.send_signal(ending)
+        run.wait(60)
+
+    assert len(folders) == 2
+    assert eventually(lambda: processes_with(mark) == [])
+    assert eventually(lambda: not any(Path(folder).exists() for folder in folders))
