@@ -91,6 +91,11 @@ def imported(text: str) -> str:
     return code
 
 
+def last4(code: str) -> str:
+    """What may be shown of a code: its last four symbols, of a short one no more than half."""
+    return code[-min(4, len(code) // 2) :]
+
+
 def masked(last4: str) -> str:
     """How a code is shown to everybody: its last four symbols."""
     return f"************{last4}"

@@ -163,6 +163,12 @@ def make_adjustment(card: GiftCard, change: int, **options: Any) -> Operation:
     return ledger.adjust(card.pk, change=change, **defaults | options)
 
 
+def make_renewal(card: GiftCard, **options: Any) -> Operation:
+    """Another last instant of a card, or none; `options` are those of `ledger.renew`."""
+    defaults = {"expires_at": None, "request_id": new_id("renew"), "actor": ACTOR}
+    return ledger.renew(card.pk, **defaults | options)
+
+
 def fresh(row: Row) -> Row:
     """The same row as the database has it now."""
     return type(row)._default_manager.get(pk=row.pk)

@@ -129,7 +129,7 @@ class Shop:
     def _program(self, kind: str) -> Program:
         fields = self.plan.programs[kind]
         program, _ = Program.objects.get_or_create(
-            store=self.store, name=fields["name"], defaults={"kind": kind, **fields}
+            store=self.store, kind=kind, name=fields["name"], defaults=fields
         )
         return program
 

@@ -30,7 +30,6 @@ OLDEST = 330  # days
 NOT_BOOKED_DAYS = 5  # what expired since then still waits for the job
 
 _DAY = datetime.timedelta(days=1)
-_YEARS = datetime.timedelta(days=5 * 365)
 
 
 def stories(shop: Shop) -> Iterator[Story]:
@@ -118,16 +117,22 @@ def wallet(shop: Shop, number: int) -> Story:
     yield moment
     if GiftCard.objects.filter(owner=owner, relation_name=RELATION).exists():
         return  # an interrupted run came this far
-    # As VTEX opens it: the wallet itself lasts for years, each reward as long as the program says.
-    card = ledger.issue(
-        shop.programs[LOYALTY],
-        actor=shop.vtex,
-        owner=owner,
-        expires_at=shop.store.last_instant((shop.now + _YEARS).date()),
-    )
+    # As VTEX opens it: without an end, while each reward lasts as long as the program says.
+    end = shop.store.last_instant(moment.date() + 30 * _DAY) if number in _ONCE_ENDED else None
+    card = ledger.issue(shop.programs[LOYALTY], actor=shop.vtex, owner=owner, expires_at=end)
     while moment < shop.now:
         moment = shop.later(moment, dice.between(8, 45), dice)
         yield moment
+        if end and end < moment:
+            end = None
+            ledger.renew(
+                card.pk,
+                expires_at=end,
+                request_id=dice.hexadecimal(32),
+                actor=MANAGER,
+                reason=Reason.CUSTOMER_SERVICE,
+                note="Opened for a month by mistake",
+            )
         reward = _reward(shop, card, dice)
         match dice.below(8):
             case 0:
@@ -243,7 +248,8 @@ def corrected(shop: Shop, card: GiftCard, dice: Dice) -> Story:
     yield from ()
 
 
-# By the number of a gift card: what each is an example of.
+# By the number of a wallet, then of a gift card: what each is an example of.
+_ONCE_ENDED = frozenset({1})
 _UNTOUCHED = frozenset({0, 2, 5, 6, 8})
 _FOR_LATER = frozenset({9})
 _IMPORTED = frozenset({15, 16, 17, 21})

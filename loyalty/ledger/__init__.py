@@ -13,13 +13,14 @@ Each verb is one durable transaction on one card, and happens once for each requ
 | expire            | available → expired                                 |
 | adjust            | outside → available, or available → removed         |
 | block, unblock    | nothing                                             |
+| renew             | available → expired, if anything is due             |
 | close             | available → removed                                 |
 """
 
 from loyalty.ledger.credits import adjust, credit, expire, issue
 from loyalty.ledger.idempotency import Recall, StepRecall, recall_purchase, recall_step
 from loyalty.ledger.purchases import authorize, cancel, settle
-from loyalty.ledger.states import block, close, unblock
+from loyalty.ledger.states import block, close, renew, unblock
 
 __all__ = [
     "Recall",
@@ -34,6 +35,7 @@ __all__ = [
     "issue",
     "recall_purchase",
     "recall_step",
+    "renew",
     "settle",
     "unblock",
 ]

@@ -35,6 +35,7 @@ from loyalty.ledger.posting import (
     new_public_id,
     open_balance,
     post,
+    post_transaction,
 )
 from loyalty.models import (
     Bucket,
@@ -79,9 +80,10 @@ def issue(
 ) -> GiftCard:
     """Create a card with its balance and, when `amount` is not 0, its first grant.
 
-    What is not given comes from the program. A card in another currency than the store's counts in
-    that currency's own units. Raises `DuplicateCode` for an imported code that the store already
-    has, `WalletExists` for an owner's second one of a relation, `InvalidCode`, `InvalidDates`,
+    What is not given comes from the program, whose validity is that of each credit: the card's own
+    end too, unless it is reloadable. A card in another currency than the store's counts in that
+    currency's own units. Raises `DuplicateCode` for an imported code that the store already has,
+    `WalletExists` for an owner's second one of a relation, `InvalidCode`, `InvalidDates`,
     `InvalidAmount`, `UnknownCurrency`.
     """
     if amount:
@@ -95,6 +97,7 @@ def issue(
     end = expires_at or program.expiry_after(start)
     if end is not None and end <= start:
         raise InvalidDates
+    reloadable = program.is_reloadable if is_reloadable is None else is_reloadable
     card = GiftCard(
         public_id=public_id,
         store=program.store,
@@ -102,14 +105,15 @@ def issue(
         owner=owner,
         code_digest=codes.digest(code, is_imported=is_imported),
         code_sealed=codes.seal(code, card_public_id=public_id),
-        code_last4=code[-4:],
+        code_last4=codes.last4(code),
         is_imported=is_imported,
         currency=currency or program.store.currency,
         exponent=exponent_of(currency) if is_foreign else program.exponent,
         valid_from=start,
-        expires_at=end,
+        # A card that is reloaded outlives each of its credits; other cards are their one credit.
+        expires_at=expires_at if reloadable else end,
         is_restricted=program.is_restricted if is_restricted is None else is_restricted,
-        is_reloadable=program.is_reloadable if is_reloadable is None else is_reloadable,
+        is_reloadable=reloadable,
         is_reusable=program.is_reusable if is_reusable is None else is_reusable,
         relation_name=program.relation_name if relation_name is None else relation_name,
         caption=program.caption if caption is None else caption,
@@ -176,8 +180,7 @@ def credit(
         grant = _grant(position, request, origin, funding, valid_from, expires_at, reference)
         opens = NewTransaction(Transaction.Kind.CREDIT, order_id, order_sequence)
         movement = Movement(Bucket.OUTSIDE, Bucket.AVAILABLE, amount, grant)
-        operation = post(position, request, [movement], opens=opens)
-    return opens.opened_by(operation)
+        return post_transaction(position, request, [movement], opens)
 
 
 def adjust(
@@ -227,25 +230,27 @@ def expire(card_id: int, *, actor: str) -> Operation | None:
     with durable():
         now = timezone.now()
         position = lock_card(card_id, kind=EXPIRE, request_id="")
-        due = [
-            lot
-            for lot in position.lots
-            if lot.remaining and (position.is_expired_at(now) or lot.is_expired_at(now))
-        ]
-        if not due:
+        movements = expired(position, now)
+        if not movements:
             return None
-        movements = [
-            Movement(Bucket.AVAILABLE, Bucket.EXPIRED, lot.remaining, lot.id) for lot in due
-        ]
         # The version names this booking: nothing else can be booked at the same one.
         request = Request(
             EXPIRE,
             f"expire:{position.version}",
-            sum(lot.remaining for lot in due),
+            sum(movement.amount for movement in movements),
             actor,
             at=now,
         )
         return post(position, request, movements)
+
+
+def expired(position: Position, now: datetime.datetime) -> list[Movement]:
+    """The movements that book what has expired, with the card or by its own dates."""
+    return [
+        Movement(Bucket.AVAILABLE, Bucket.EXPIRED, lot.remaining, lot.id)
+        for lot in position.lots
+        if lot.remaining and (position.is_expired_at(now) or lot.is_expired_at(now))
+    ]
 
 
 def removed(position: Position, amount: int, now: datetime.datetime) -> list[Movement]:

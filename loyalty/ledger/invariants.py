@@ -122,6 +122,7 @@ _MOVEMENTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "expire": [("available", "expired")],
     "adjust": [("outside", "available"), ("available", "removed")],
     "close": [("available", "removed")],
+    "renew": [("available", "expired")],
 }
 _ALLOWED = ", ".join(
     f"('{kind}', '{source}', '{target}')"

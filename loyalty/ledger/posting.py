@@ -62,20 +62,6 @@ class NewTransaction:
     order_sequence: str = ""
     public_id: str = field(default_factory=new_public_id)
 
-    def opened_by(self, operation: Operation) -> Transaction:
-        """The transaction as it now stands in the database."""
-        return Transaction(
-            pk=operation.transaction_id,
-            public_id=self.public_id,
-            card_id=operation.card_id,
-            kind=self.kind,
-            amount=operation.amount,
-            request_id=operation.request_id,
-            order_id=self.order_id,
-            order_sequence=self.order_sequence,
-            created_at=operation.created_at,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -139,7 +125,6 @@ def post(
     request: Request,
     movements: Sequence[Movement],
     *,
-    opens: NewTransaction | None = None,
     transaction: Transaction | None = None,
     decline_code: str = "",
     card_changes: dict[str, object] | None = None,
@@ -150,18 +135,22 @@ def post(
     invent an amount, whatever the caller believed.
     """
     statement = _Statement(position, request)
-    if opens:
-        statement.open_transaction(opens)
-    elif transaction:
+    if transaction:
         statement.transaction_id = transaction.pk
         statement.advance_transaction(movements)
-    operation = Operation(
+    statement.record(movements, decline_code)
+    if card_changes:
+        statement.change_card(card_changes)
+    operation_id, transaction_id = statement.execute()
+    return Operation(
+        pk=operation_id,
         oid=request.oid,
         card_id=position.card_id,
+        transaction_id=transaction_id,
         kind=request.kind,
         request_id=request.request_id,
         amount=request.amount,
-        applied=sum(movement.amount for movement in movements),
+        applied=_total(movements),
         outcome=Outcome.DECLINED if decline_code else Outcome.OK,
         decline_code=decline_code,
         actor=request.actor,
@@ -169,13 +158,31 @@ def post(
         note=request.note,
         created_at=request.at,
     )
-    statement.record(operation)
-    if movements:
-        statement.move(movements)
-    if card_changes:
-        statement.change_card(card_changes)
-    operation.pk, operation.transaction_id = statement.execute()
-    return operation
+
+
+def post_transaction(
+    position: Position, request: Request, movements: Sequence[Movement], opens: NewTransaction
+) -> Transaction:
+    """The same for an operation that opens a transaction, which is what it returns."""
+    statement = _Statement(position, request)
+    statement.open_transaction(opens)
+    statement.record(movements)
+    _, transaction_id = statement.execute()
+    return Transaction(
+        pk=transaction_id,
+        public_id=opens.public_id,
+        card_id=position.card_id,
+        kind=opens.kind,
+        amount=request.amount,
+        request_id=request.request_id,
+        order_id=opens.order_id,
+        order_sequence=opens.order_sequence,
+        created_at=request.at,
+    )
+
+
+def _total(movements: Sequence[Movement]) -> int:
+    return sum(movement.amount for movement in movements)
 
 
 class _Statement:
@@ -236,7 +243,9 @@ class _Statement:
                 self.transaction_id,
             )
 
-    def record(self, operation: Operation) -> None:
+    def record(self, movements: Sequence[Movement], decline_code: str = "") -> None:
+        """The operation, and what it moves."""
+        request = self.request
         transaction, parameters = self._transaction()
         self._add(
             "operation",
@@ -244,22 +253,24 @@ class _Statement:
             " outcome, decline_code, actor, reason, note, created_at, transaction_id)"
             f" VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {transaction})"
             " RETURNING id, transaction_id",
-            operation.oid,
-            operation.card_id,
-            operation.kind,
-            operation.request_id,
-            operation.amount,
-            operation.applied,
-            operation.outcome,
-            operation.decline_code,
-            operation.actor,
-            operation.reason,
-            operation.note,
-            operation.created_at,
+            request.oid,
+            self.position.card_id,
+            request.kind,
+            request.request_id,
+            request.amount,
+            _total(movements),
+            Outcome.DECLINED if decline_code else Outcome.OK,
+            decline_code,
+            request.actor,
+            request.reason,
+            request.note,
+            request.at,
             *parameters,
         )
+        if movements:
+            self._move(movements)
 
-    def move(self, movements: Sequence[Movement]) -> None:
+    def _move(self, movements: Sequence[Movement]) -> None:
         new_grants = self._open_grants(movements)
         self._change_balance(movements)
         self._change_remaining(movements)

@@ -30,6 +30,7 @@ from loyalty.ledger.posting import (
     declines_recorded,
     durable,
     post,
+    post_transaction,
 )
 from loyalty.models import Bucket, Operation, Origin, Transaction
 from loyalty.money import checked
@@ -70,8 +71,7 @@ def authorize(
             _check_bearer(position, buyer, token)
             movements = _hold(position, amount, request.at)
         opens = NewTransaction(Transaction.Kind.DEBIT, order_id, order_sequence)
-        operation = post(position, request, movements, opens=opens)
-    return opens.opened_by(operation)
+        return post_transaction(position, request, movements, opens)
 
 
 def settle(transaction: Transaction, *, amount: int, request_id: str, actor: str) -> Operation:

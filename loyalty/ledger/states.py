@@ -1,7 +1,11 @@
-"""Block, unblock, close: what a card may do, changed under the same lock as its money."""
+"""Block, unblock, close, renew: what a card may do, changed under the same lock as its money."""
 
-from loyalty.exceptions import CardClosed, MoneyHeld, ReasonRequired
-from loyalty.ledger.credits import removed
+import datetime
+
+from django.utils import timezone
+
+from loyalty.exceptions import CardClosed, InvalidDates, MoneyHeld, ReasonRequired
+from loyalty.ledger.credits import expired, removed
 from loyalty.ledger.idempotency import check_request_id
 from loyalty.ledger.position import lock_card
 from loyalty.ledger.posting import Movement, Request, declines_recorded, durable, post
@@ -38,6 +42,47 @@ def close(card_id: int, *, request_id: str, actor: str, reason: str, note: str =
     )
 
 
+def renew(
+    card_id: int,
+    *,
+    expires_at: datetime.datetime | None,
+    request_id: str,
+    actor: str,
+    reason: str = "",
+    note: str = "",
+) -> Operation:
+    """Give a card another last instant, or none, so that it takes credit again.
+
+    Its grants keep their own dates. What has expired by now, with the card or before it, is booked:
+    it stays expired, however late the clock is. Raises `InvalidDates` for an instant that has
+    passed, `CardClosed` (recorded).
+    """
+    check_request_id(request_id)
+    with durable():
+        position = lock_card(card_id, kind=Operation.Kind.RENEW, request_id=request_id)
+        if position.prior:
+            return position.prior.first_answer(
+                Operation.Kind.RENEW, position.prior.operation.amount
+            ).operation
+        now = timezone.now()
+        movements = expired(position, now)
+        request = Request(
+            Operation.Kind.RENEW,
+            request_id,
+            sum(movement.amount for movement in movements),
+            actor,
+            reason,
+            note,
+            at=now,
+        )
+        if expires_at is not None and expires_at <= max(now, position.valid_from):
+            raise InvalidDates
+        with declines_recorded(position, request):
+            if position.is_closed:
+                raise CardClosed
+        return post(position, request, movements, card_changes={"expires_at": expires_at})
+
+
 def _change(
     card_id: int,
     kind: Operation.Kind,
@@ -58,7 +103,8 @@ def _change(
         )
         movements: list[Movement] = []
         with declines_recorded(position, request):
-            if position.is_closed:
+            # A refund lands on a closed card too; closing it again takes that off.
+            if position.is_closed and not (closes and position.available):
                 raise CardClosed
             if closes and position.held:
                 raise MoneyHeld

@@ -58,11 +58,14 @@ class GiftCard(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["store", "code_digest"], name="card_code_in_store"),
-            # One wallet per customer and relation: a reward is credited to the one that exists.
+            # One open wallet per customer and relation: a reward is credited to the one there is.
             models.UniqueConstraint(
                 fields=["store", "owner", "relation_name"],
-                condition=~Q(relation_name="") & Q(owner__isnull=False),
+                condition=~Q(relation_name="") & Q(owner__isnull=False) & ~Q(status="closed"),
                 name="card_wallet_of_owner",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["active", "blocked", "closed"]), name="card_status"
             ),
             models.CheckConstraint(
                 condition=Q(expires_at=None) | Q(expires_at__gt=F("valid_from")),

@@ -73,6 +73,10 @@ class Entry(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["card", "seq"], name="entry_number_on_card"),
             models.CheckConstraint(
+                condition=Q(source__in=Bucket.values) & Q(target__in=Bucket.values),
+                name="entry_buckets",
+            ),
+            models.CheckConstraint(
                 condition=Q(amount__gt=0)
                 & Q(available_after__gte=0)
                 & Q(held_after__gte=0)

@@ -63,6 +63,10 @@ class Grant(models.Model):
         verbose_name_plural = _("grants")
         ordering = ["id"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(origin__in=Origin.values) & Q(funding__in=Funding.values),
+                name="grant_choices",
+            ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="grant_amount_positive"),
             models.CheckConstraint(
                 condition=Q(remaining__gte=0) & Q(remaining__lte=F("amount")),

@@ -1,5 +1,7 @@
 """One request made of a card, accepted or declined."""
 
+from typing import TypeAlias
+
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +31,22 @@ class Reason(models.TextChoices):
     OTHER = "other", _("other")
 
 
+class OperationKind(models.TextChoices):
+    """The ledger's verbs."""
+
+    ISSUE = "issue", _("issue")
+    CREDIT = "credit", _("credit")
+    AUTHORIZE = "authorize", _("authorize")
+    SETTLE = "settle", _("settle")
+    CANCEL = "cancel", _("cancel")
+    EXPIRE = "expire", _("expire")
+    ADJUST = "adjust", _("adjust")
+    BLOCK = "block", _("block")
+    UNBLOCK = "unblock", _("unblock")
+    CLOSE = "close", _("close")
+    RENEW = "renew", _("renew")
+
+
 class Operation(models.Model):
     """The record that makes a request happen once, kept for ever and never changed.
 
@@ -36,19 +54,7 @@ class Operation(models.Model):
     declined operation moved nothing and answers a repeated request the same way.
     """
 
-    class Kind(models.TextChoices):
-        """The ledger's verbs."""
-
-        ISSUE = "issue", _("issue")
-        CREDIT = "credit", _("credit")
-        AUTHORIZE = "authorize", _("authorize")
-        SETTLE = "settle", _("settle")
-        CANCEL = "cancel", _("cancel")
-        EXPIRE = "expire", _("expire")
-        ADJUST = "adjust", _("adjust")
-        BLOCK = "block", _("block")
-        UNBLOCK = "unblock", _("unblock")
-        CLOSE = "close", _("close")
+    Kind: TypeAlias = OperationKind
 
     oid = models.CharField(_("operation id"), max_length=32, unique=True, editable=False)
     card = models.ForeignKey(
@@ -91,6 +97,10 @@ class Operation(models.Model):
                 Case(When(kind__in=["settle", "cancel"], then=F("transaction")), default=Value(0)),
                 Case(When(kind__in=["settle", "cancel"], then=F("amount")), default=Value(0)),
                 name="operation_happens_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=OperationKind.values) & Q(reason__in=["", *Reason.values]),
+                name="operation_choices",
             ),
             models.CheckConstraint(
                 condition=Q(amount__gte=0) & Q(applied__gte=0) & Q(applied__lte=F("amount")),

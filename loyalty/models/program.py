@@ -70,7 +70,7 @@ class Program(models.Model):
         verbose_name_plural = _("programs")
         ordering = ["store", "name"]
         constraints = [
-            models.UniqueConstraint(fields=["store", "name"], name="program_name_in_store"),
+            models.UniqueConstraint(fields=["store", "kind", "name"], name="program_name_in_store"),
             models.CheckConstraint(
                 condition=models.Q(finer_digits__lte=FINER_DIGITS), name="program_finer_digits"
             ),

@@ -50,6 +50,9 @@ class Transaction(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
+                condition=Q(kind__in=["debit", "credit"]), name="transaction_kind"
+            ),
+            models.CheckConstraint(
                 condition=Q(amount__gt=0)
                 & Q(settled__gte=0)
                 & Q(released__gte=0)
@@ -57,7 +60,7 @@ class Transaction(models.Model):
                 & Q(amount__gte=F("settled") + F("released"))
                 & Q(settled__gte=F("refunded")),
                 name="transaction_within_amount",
-            )
+            ),
         ]
         indexes = [models.Index(fields=["request_id"], name="transaction_request")]
 

@@ -85,6 +85,21 @@ def test_imports_no_code_that_nobody_could_type(text: str) -> None:
         codes.imported(text)
 
 
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("ABCDEFGH23456789", "6789"),
+        ("12345678", "5678"),
+        ("1234567", "567"),
+        ("123456", "456"),
+        ("12345", "45"),
+        ("1234", "34"),
+    ],
+)
+def test_never_shows_more_than_half_of_a_code(code: str, shown: str) -> None:
+    assert codes.last4(code) == shown
+
+
 def test_shows_only_the_end_of_a_code() -> None:
     assert codes.masked("6789") == "************6789"
 

@@ -6,7 +6,7 @@ from django.db import IntegrityError, connection
 from django.db.models import Model
 from django.db.transaction import atomic
 
-from loyalty.models import Balance, Entry, GiftCard, Grant, Operation, Transaction
+from loyalty.models import Balance, Entry, GiftCard, Grant, Operation, Reason, Transaction
 from tests.builders import (
     make_cancellation,
     make_credit,
@@ -114,6 +114,44 @@ REFUSED += [
     )
 ]
 REFUSED += [
+    (
+        "entry_buckets",
+        f"{side} is no bucket",
+        copy("loyalty_entry", seq="seq + 100", **{side: "'pocket'"}),
+    )
+    for side in ("source", "target")
+]
+REFUSED += [
+    *(
+        (
+            "operation_choices",
+            f"{column} of {value}",
+            copy("loyalty_operation", **NEW_OPERATION, **{column: value}),
+        )
+        for column, value in (("kind", "'gift'"), ("kind", "''"), ("reason", "'because'"))
+    ),
+    (
+        "transaction_kind",
+        "neither debit nor credit",
+        copy("loyalty_transaction", public_id="'new'", kind="'loan'"),
+    ),
+    *(
+        (
+            "grant_choices",
+            f"{column} of {value}",
+            copy("loyalty_grant", **{column: value}),
+        )
+        for column, value in (
+            ("origin", "'thin air'"),
+            ("origin", "''"),
+            ("funding", "'borrowed'"),
+            ("funding", "''"),
+        )
+    ),
+    *(
+        ("card_status", f"status of {value}", update("loyalty_giftcard", f"status = {value}"))
+        for value in ("'stolen'", "''")
+    ),
     ("entry_number_on_card", "a number twice", copy("loyalty_entry")),
     (
         "operation_applies_at_most_amount",
@@ -288,6 +326,27 @@ def test_refuses_what_breaks(constraint: str, sql: str, books: dict[str, list[ob
         run(sql)
 
     assert contents() == books
+
+
+def test_lets_a_closed_wallet_be_followed_by_another(books: dict[str, list[object]]) -> None:
+    run(update("loyalty_giftcard", "status = 'closed'"))
+
+    run(copy("loyalty_giftcard", public_id="'new'", code_digest="'new'", status="'active'"))
+
+    assert len(contents()["loyalty_giftcard"]) == len(books["loyalty_giftcard"]) + 1
+
+
+def test_lets_programs_of_two_kinds_have_one_name(books: dict[str, list[object]]) -> None:
+    run(copy("loyalty_program", kind="'gift_card'"))
+
+    assert len(contents()["loyalty_program"]) == len(books["loyalty_program"]) + 1
+
+
+@pytest.mark.parametrize("reason", ["", *Reason.values])
+def test_takes_an_operation_for_each_reason_of_the_list(reason: str) -> None:
+    run(copy("loyalty_operation", **NEW_OPERATION, reason=f"'{reason}'"))
+
+    assert Operation.objects.filter(oid="new", reason=reason).count() == 1
 
 
 def names(sql: str) -> set[str]:

@@ -75,6 +75,10 @@ def test_tells_everything_that_happens_to_credit_and_the_books_are_right(db: Non
         *("issue", "reward", "adjustment", "refund")
     }
     assert waiting.exists()
+    for wallet in GiftCard.objects.filter(program__kind=Program.Kind.LOYALTY):
+        assert (wallet.expires_at, wallet.is_reloadable) == (None, True)
+    for renewal in Operation.objects.filter(kind="renew"):
+        assert renewal.card.grants.filter(created_at__gt=renewal.created_at).exists()
     assert GiftCard.objects.filter(is_imported=True).exists()
     assert GiftCard.objects.filter(valid_from__gt=now).exists()
     assert 180 <= GiftCard.objects.count() <= 260

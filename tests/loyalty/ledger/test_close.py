@@ -1,6 +1,8 @@
+import datetime
 from collections.abc import Callable
 
 import pytest
+import time_machine
 
 from loyalty import ledger
 from loyalty.exceptions import (
@@ -32,6 +34,10 @@ from tests.builders import (
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("balanced_books")]
+
+
+NOON = datetime.datetime(2026, 3, 10, 12, tzinfo=datetime.UTC)
+DAY = datetime.timedelta(days=1)
 
 
 def close(card: GiftCard, request_id: str = "CLOSE", reason: str = "lost") -> Operation:
@@ -141,11 +147,55 @@ def test_answers_a_repeated_request_as_before() -> None:
     assert (again.oid, again.applied) == (first.oid, 1000)
 
 
-def test_is_refused_by_a_closed_card() -> None:
+def test_is_refused_by_a_closed_card_that_holds_nothing() -> None:
     card = make_closed_card(balance=1000)
 
     with refuses(card, CardClosed):
         close(card, request_id="AGAIN")
+
+
+def test_takes_a_late_refund_off_a_closed_card() -> None:
+    card = make_card(balance=1000)
+    debit = make_purchase(card, 300)
+    close(card, request_id="CLOSE-1")
+    make_cancellation(debit, 300)
+
+    operation = close(card, request_id="CLOSE-2")
+
+    assert fresh(card).status == "closed"
+    assert moves(operation) == [("available", "removed", 300)]
+    assert (operation.amount, operation.applied) == (300, 300)
+    assert buckets(card) == {"credited": 1000, "removed": 1000}
+    with refuses(card, CardClosed):
+        close(card, request_id="CLOSE-3")
+
+
+def test_takes_off_what_landed_on_a_new_grant_of_a_closed_card() -> None:
+    card = make_expired_card(balance=1000, valid_from=NOON - 9 * DAY, expires_at=NOON + DAY)
+    with time_machine.travel(NOON, tick=False):
+        debit = make_purchase(card, 300)
+    close(card, request_id="CLOSE-1")
+    make_cancellation(debit, 300)
+
+    close(card, request_id="CLOSE-2")
+
+    assert remaining(card) == [0, 0]
+    assert buckets(card) == {"credited": 1000, "removed": 1000}
+
+
+@pytest.mark.parametrize("change", [ledger.block, ledger.unblock])
+def test_a_late_refund_opens_a_closed_card_to_nothing_else(
+    change: Callable[..., Operation],
+) -> None:
+    card = make_card(balance=1000)
+    debit = make_purchase(card, 300)
+    close(card)
+    make_cancellation(debit, 300)
+
+    with refuses(card, CardClosed):
+        change(card.pk, request_id="CHANGE", actor="staff:7")
+    with refuses(card, CardClosed):
+        make_hold(card, 1)
 
 
 @pytest.mark.parametrize("reason", ["", "because"])

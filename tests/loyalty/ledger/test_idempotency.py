@@ -407,7 +407,7 @@ def test_an_unknown_outcome_is_not_a_refusal(
     def fail(*_: object, **__: object) -> None:
         raise problem
 
-    monkeypatch.setattr("loyalty.ledger.purchases.post", fail)
+    monkeypatch.setattr("loyalty.ledger.purchases.post_transaction", fail)
 
     with refuses(card, LedgerBusy):
         make_hold(card, 200, request_id="PAYMENT")

@@ -20,7 +20,11 @@ from loyalty.models import GiftCard, Operation, Program
 from loyalty.money import MAX_UNITS
 from tests.builders import (
     buckets,
+    fresh,
+    make_blocked_card,
     make_card,
+    make_closed_card,
+    make_credit,
     make_customer,
     make_points_program,
     make_program,
@@ -33,6 +37,7 @@ from tests.builders import (
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("balanced_books")]
 
 NOON = datetime.datetime(2026, 3, 10, 12, tzinfo=datetime.UTC)
+DAY = datetime.timedelta(days=1)
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 
 
@@ -80,6 +85,48 @@ def test_expires_at_the_last_instant_of_a_day_of_the_store() -> None:
 
     # In São Paulo it is still the tenth.
     assert card.expires_at == datetime.datetime(2026, 4, 9, 23, 59, 59, 999999, tzinfo=SAO_PAULO)
+
+
+@time_machine.travel(NOON, tick=False)
+def test_a_reloadable_card_outlives_the_validity_of_its_credit() -> None:
+    program = make_program(validity_days=30, is_reloadable=True)
+
+    card = ledger.issue(program, actor="staff:1", amount=500)
+    credit = make_credit(card, 200)
+
+    end = datetime.datetime(2026, 4, 9, 23, 59, 59, 999999, tzinfo=SAO_PAULO)
+    assert fresh(card).expires_at is None
+    assert card.grants.get(origin="issue").expires_at == end
+    assert credit.grants.get().expires_at == end
+
+
+@time_machine.travel(NOON, tick=False)
+@pytest.mark.parametrize("is_reloadable", [True, False])
+def test_ends_when_it_is_told_to(*, is_reloadable: bool) -> None:
+    program = make_program(validity_days=30, is_reloadable=is_reloadable)
+
+    card = ledger.issue(program, actor="staff:1", amount=500, expires_at=NOON + 90 * DAY)
+
+    assert fresh(card).expires_at == NOON + 90 * DAY
+    assert card.grants.get().expires_at == NOON + 90 * DAY
+
+
+@time_machine.travel(NOON, tick=False)
+@pytest.mark.parametrize(
+    ("is_reloadable", "end"),
+    [
+        (True, None),
+        (False, datetime.datetime(2026, 4, 9, 23, 59, 59, 999999, tzinfo=SAO_PAULO)),
+    ],
+)
+def test_the_flag_of_the_card_says_whose_the_validity_is(
+    *, is_reloadable: bool, end: datetime.datetime | None
+) -> None:
+    program = make_program(validity_days=30, is_reloadable=not is_reloadable)
+
+    card = ledger.issue(program, actor="staff:1", is_reloadable=is_reloadable)
+
+    assert fresh(card).expires_at == end
 
 
 def test_never_expires_when_the_program_says_so() -> None:
@@ -148,6 +195,15 @@ def test_keeps_an_imported_code_to_the_letter() -> None:
     assert card.is_imported
 
 
+@pytest.mark.parametrize(
+    ("code", "shown"), [("VALE-1", "E-1"), ("VALE1", "E1"), ("1234", "34"), ("VALE-001", "-001")]
+)
+def test_keeps_at_most_half_of_a_short_code_readable(code: str, shown: str) -> None:
+    card = make_card(imported_code=code)
+
+    assert (card.code, card.code_last4) == (code, shown)
+
+
 def test_belongs_to_the_given_owner() -> None:
     owner = make_customer()
 
@@ -208,6 +264,27 @@ def test_refuses_an_owner_a_second_wallet_of_one_relation() -> None:
         make_card(program, balance=100, owner=owner, relation_name="loyalty-program")
 
     assert GiftCard.objects.count() == Operation.objects.count() == 1
+
+
+def test_lets_an_owner_have_a_wallet_again_when_the_first_was_closed() -> None:
+    owner = make_customer()
+    program = make_program(owner.store)
+    closed = make_closed_card(program, owner=owner, relation_name="loyalty-program")
+
+    card = make_card(program, owner=owner, relation_name="loyalty-program")
+
+    assert [other.pk for other in owner.cards.order_by("id")] == [closed.pk, card.pk]
+
+
+def test_a_blocked_wallet_is_still_the_wallet() -> None:
+    owner = make_customer()
+    program = make_program(owner.store)
+    wallet = make_blocked_card(program, owner=owner, relation_name="loyalty-program")
+
+    with unchanged(wallet), pytest.raises(WalletExists):
+        make_card(program, balance=100, owner=owner, relation_name="loyalty-program")
+
+    assert GiftCard.objects.count() == 1
 
 
 def test_lets_an_owner_have_any_number_of_cards_without_a_relation() -> None:

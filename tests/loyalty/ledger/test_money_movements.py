@@ -27,6 +27,7 @@ from tests.builders import (
     make_hold,
     make_program,
     make_purchase,
+    make_renewal,
     make_settlement,
     make_wallet,
     new_id,
@@ -132,6 +133,10 @@ def unblock() -> None:
     ledger.unblock(make_blocked_card(balance=100).pk, request_id="U1", actor="test")
 
 
+def renew() -> None:
+    make_renewal(make_expired_card(balance=100))
+
+
 def close() -> None:
     make_closed_card(balance=100)
 
@@ -150,6 +155,7 @@ def close() -> None:
         ("adjust", adjust),
         ("block", block),
         ("unblock", unblock),
+        ("renew", renew),
         ("close", close),
     ],
 )
@@ -232,6 +238,7 @@ REFUSED: list[tuple[str, str, Callable[[], object]]] = [
     ("adjust", "below_zero", lambda: make_adjustment(make_card(balance=9), -10)),
     ("block", "card_closed", change_closed(ledger.block)),
     ("unblock", "card_closed", change_closed(ledger.unblock)),
+    ("renew", "card_closed", lambda: make_renewal(make_closed_card())),
     ("close", "card_closed", change_closed(ledger.close, reason="lost")),
     ("close", "money_held", close_with_a_hold),
 ]
