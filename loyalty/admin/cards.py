@@ -149,10 +149,11 @@ class GiftCardAdmin(ReadOnlyAdmin[GiftCard]):
         return f"{card.balance.available // program.point_units} {program.unit_name}"
 
     def search_conditions(self, term: str) -> Iterator[Q]:
-        """Also the last four of a code, masked or bare."""
+        """Also the last four of a code, masked or bare; of a short one masked only."""
         yield from super().search_conditions(term)
-        last4 = term.strip("*")
-        if len(last4) == _LAST:
+        last4 = term.lstrip("*")
+        is_masked = last4 != term
+        if last4 and (is_masked or len(last4) == _LAST):
             yield Q(code_last4__in={last4, last4.upper()})
 
 

@@ -279,6 +279,16 @@ def test_finds_a_card(term: str, books: Books, boss: Client) -> None:
     assert found(boss, GiftCard, "nobody@example.com") == []
 
 
+def test_finds_a_card_by_the_little_that_is_shown_of_a_short_code(
+    books: Books, boss: Client
+) -> None:
+    card = make_card(imported_code="AB-12")
+
+    assert str(card) == "************12"
+    assert found(boss, GiftCard, str(card)) == [card.pk]
+    assert found(boss, GiftCard, "****") == []
+
+
 def test_finds_what_an_order_did(books: Books, boss: Client) -> None:
     assert found(boss, Transaction, "1402310500123-01") == [books.debit.pk]
     assert found(boss, Transaction, books.debit.request_id) == [books.debit.pk]
