@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError
 from django.db.transaction import atomic
+from django.utils import timezone
 
 from loyalty import ledger
 from loyalty.exceptions import WalletExists
@@ -31,13 +32,15 @@ def open_wallet(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
     """The customer's wallet for this relation, created when there is none yet.
 
     VTEX sends no request id with a new card, so customer and relation are what makes a repeated
-    call the same call: a second wallet would split a shopper's credit. Without an owner or a
-    relation every call makes a card.
+    call the same call: a second wallet would split a shopper's credit. A closed one is no wallet
+    any more. Without an owner or a relation every call makes a card.
     """
     owner = _customer(store, wanted.owner) if wanted.owner else None
-    same = GiftCard.objects.filter(store=store, owner=owner, relation_name=wanted.relation_name)
+    same = GiftCard.objects.filter(
+        store=store, owner=owner, relation_name=wanted.relation_name
+    ).exclude(status=GiftCard.Status.CLOSED)
     if owner and wanted.relation_name and (existing := same.first()):
-        return existing
+        return _usable_again(existing, wanted, actor=actor)
     try:
         return ledger.issue(
             _program(store, wanted.relation_name),
@@ -55,6 +58,20 @@ def open_wallet(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
     except WalletExists:
         # Somebody opened it a moment ago.
         return same.get()
+
+
+def _usable_again(wallet: GiftCard, wanted: WalletRequest, *, actor: str) -> GiftCard:
+    """An expired wallet gets the dates now asked for: otherwise it would refuse every reward."""
+    if wallet.expires_at is None or wallet.expires_at > timezone.now():
+        return wallet
+    ledger.renew(
+        wallet.pk,
+        expires_at=wanted.expires_at,
+        request_id=f"renew:{wallet.expires_at.isoformat()}",
+        actor=actor,
+    )
+    wallet.refresh_from_db()
+    return wallet
 
 
 def meet_owner(card_id: int, identity: Identity, *, name: str = "") -> None:
@@ -92,9 +109,9 @@ def _program(store: Store, relation_name: str) -> Program:
         return found
     program, _ = Program.objects.get_or_create(
         store=store,
+        kind=Program.Kind.LOYALTY,
         name="Loyalty",
         defaults={
-            "kind": Program.Kind.LOYALTY,
             "relation_name": relation_name,
             "funding": Funding.PROMOTIONAL,
             "is_restricted": True,

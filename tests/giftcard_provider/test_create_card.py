@@ -6,8 +6,15 @@ from decimal import Decimal
 import pytest
 import time_machine
 
+from loyalty import ledger
 from loyalty.models import Customer, GiftCard, Program, Store
-from tests.builders import make_customer, make_program, unchanged
+from tests.builders import (
+    buckets,
+    make_customer,
+    make_expired_card,
+    make_program,
+    unchanged,
+)
 from tests.giftcard_provider.conftest import Protocol, at_once
 from tests.giftcard_provider.payloads import CREATE_CARD, Body, credit, search
 
@@ -76,6 +83,86 @@ def test_another_caption_or_date_is_still_the_same_wallet(protocol: Protocol) ->
     )
 
     assert second.data == first.data
+
+
+def test_a_closed_wallet_is_followed_by_a_new_one(protocol: Protocol) -> None:
+    closed = made(protocol.post("giftcards", WALLET).data["id"])
+    ledger.close(closed.pk, request_id="CLOSE", actor="staff:7", reason="fraud")
+
+    with unchanged(closed):
+        second = protocol.post("giftcards", WALLET)
+        third = protocol.post("giftcards", WALLET)
+
+    assert second.data["id"] != closed.public_id
+    assert third.data == second.data
+    assert GiftCard.objects.count() == 2
+    assert Customer.objects.count() == 1
+
+
+def test_a_blocked_wallet_stays_the_one_wallet(protocol: Protocol) -> None:
+    blocked = made(protocol.post("giftcards", WALLET).data["id"])
+    ledger.block(blocked.pk, request_id="BLOCK", actor="staff:7")
+
+    with unchanged(blocked):
+        answer = protocol.post("giftcards", WALLET)
+
+    assert answer.data["id"] == blocked.public_id
+    assert GiftCard.objects.get().status == "blocked"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("2027-12-31T23:59:59", "2027-12-31T23:59:59.000"),
+        ("2020-02-04T17:02:19.17", "2099-12-31T00:00:00.000"),
+        (None, "2099-12-31T00:00:00.000"),
+    ],
+)
+def test_an_expired_wallet_gets_the_end_now_asked_for_and_takes_rewards_again(
+    protocol: Protocol, asked: str | None, answered: str
+) -> None:
+    with time_machine.travel(NOW, tick=False):
+        first = protocol.post("giftcards", WALLET | {"expiringDate": "2026-04-01T00:00:00"})
+        protocol.post(f"giftcards/{first.data['id']}/transactions", credit(5, "reward-1"))
+
+    with time_machine.travel(NOW + datetime.timedelta(days=90), tick=False):
+        again = protocol.post("giftcards", WALLET | {"expiringDate": asked})
+        protocol.post(f"giftcards/{again.data['id']}/transactions", credit(7, "reward-2"))
+        shown = protocol.get(f"giftcards/{again.data['id']}")
+
+    # What has expired with the wallet stays so.
+    assert again.data == first.data | {"expiringDate": answered}
+    assert shown.data["balance"] == Decimal("7.00")
+    assert buckets(made(first.data["id"])) == {"credited": 1200, "expired": 500, "available": 700}
+    assert GiftCard.objects.get().operations.filter(kind="renew").count() == 1
+
+
+def test_a_wallet_is_renewed_as_often_as_it_expires(protocol: Protocol) -> None:
+    ends = []
+    for year in (2026, 2027, 2028):
+        with time_machine.travel(NOW.replace(year=year), tick=False):
+            asked = {"expiringDate": f"{year}-04-01T00:00:00"}
+            answers = [protocol.post("giftcards", WALLET | asked) for _ in range(2)]
+            ends += [answer.data["expiringDate"] for answer in answers]
+
+    assert ends == [f"{year}-04-01T00:00:00.000" for year in (2026, 2026, 2027, 2027, 2028, 2028)]
+    assert GiftCard.objects.get().operations.filter(kind="renew").count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_calls_at_once_renew_one_wallet_once(protocol: Protocol, store: Store) -> None:
+    program = make_program(store, kind=Program.Kind.LOYALTY)
+    owner = make_customer(store, profile_id=PROFILE)
+    wallet = make_expired_card(
+        program, balance=500, owner=owner, relation_name="loyalty-program", is_reloadable=True
+    )
+
+    answers = at_once(protocol, "giftcards", [WALLET] * 4)
+
+    assert {answer.data["id"] for answer in answers} == {wallet.public_id}
+    assert {answer.data["expiringDate"] for answer in answers} == {"2099-12-31T00:00:00.000"}
+    assert wallet.operations.filter(kind="renew").count() == 1
+    assert buckets(wallet) == {"credited": 500, "expired": 500}
 
 
 def test_another_relation_is_another_wallet(protocol: Protocol) -> None:
@@ -226,7 +313,8 @@ def test_what_is_not_asked_for_comes_from_the_program(protocol: Protocol, store:
         answer = protocol.post("giftcards", body)
 
     assert answer.data["caption"] == "Cashback"
-    assert answer.data["expiringDate"] == "2026-03-21T02:59:59.999"
+    # The ten days are those of each reward.
+    assert answer.data["expiringDate"] == "2099-12-31T00:00:00.000"
     assert (answer.data["restrictedToOwner"], answer.data["multipleCredits"]) == (True, True)
     assert answer.data["currencyCode"] == "BRL"
 
@@ -247,9 +335,13 @@ def test_an_empty_wallet_is_not_found_by_search(protocol: Protocol) -> None:
     assert answer.data == []
 
 
-def test_the_name_of_the_loyalty_program_may_be_taken(protocol: Protocol, store: Store) -> None:
+def test_a_gift_card_program_of_that_name_catches_no_rewards(
+    protocol: Protocol, store: Store
+) -> None:
     make_program(store, name="Loyalty", kind=Program.Kind.GIFT_CARD)
 
-    answer = protocol.post("giftcards", WALLET)
+    card = made(protocol.post("giftcards", WALLET).data["id"])
 
-    assert answer.status == 200
+    assert (card.program.name, card.program.kind) == ("Loyalty", Program.Kind.LOYALTY)
+    assert card.program.funding == "promotional"
+    assert store.programs.count() == 2
