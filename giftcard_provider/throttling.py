@@ -1,7 +1,7 @@
-"""A bound on guessing codes: wrong codes counted per shopper and per cart.
+"""A bound on guessing codes: different wrong codes counted per shopper and per cart.
 
-Not per address, since all calls come from VTEX. When Redis is away nothing is counted: checkout
-goes on, and 80 random bits stand alone.
+The window runs from the first one. Not per address, since all calls come from VTEX. When Redis is
+away nothing is counted: checkout goes on, and 80 random bits stand alone.
 """
 
 from django.conf import settings
@@ -18,33 +18,32 @@ class WrongCodes:
     def __init__(self, store_id: int, client: Identity, cart_id: str) -> None:
         who = client.profile_id or client.email or client.document or client.corporate_document
         named = [("client", who), ("cart", cart_id)]
-        self._keys = [_key(store_id, kind, value) for kind, value in named if value] or [
-            _key(store_id, "nobody", "")
-        ]
+        self._keys = [_key(store_id, kind, value) for kind, value in named if value]
 
     def is_over_limit(self) -> bool:
         """Whether any further code is answered as wrong."""
         try:
-            counts = cache.get_many(self._keys)
+            counts = cache.get_many(self._keys) if self._keys else {}
         except RedisError:
             return False
         limit: int = settings.GIFTCARD_PROVIDER_WRONG_CODES
         return any(count >= limit for count in counts.values())
 
-    def count(self) -> None:
-        """Count one more; the window runs from the first."""
+    def count(self, code: str) -> None:
+        """Count a wrong code once, however often checkout repeats the search for it."""
         window = settings.GIFTCARD_PROVIDER_WRONG_CODES_WINDOW.total_seconds()
         try:
             for key in self._keys:
                 cache.add(key, 0, timeout=window)
-                cache.incr(key)
+                if cache.add(_key(key, "code", code), 1, timeout=window):
+                    cache.incr(key)
         except (RedisError, ValueError):
             # ValueError: the key's window ended between the two calls.
             return
 
 
-def _key(store_id: int, kind: str, value: str) -> str:
+def _key(scope: int | str, kind: str, value: str) -> str:
     # Keyed, so that Redis holds no personal data.
     secret = value.encode("utf-8", "replace")
     digest = salted_hmac(f"wrong-codes:{kind}", secret, algorithm="sha256").hexdigest()
-    return f"wrong-codes:{store_id}:{digest}"
+    return f"wrong-codes:{scope}:{digest}"

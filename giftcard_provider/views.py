@@ -79,7 +79,7 @@ class SearchView(ProtocolView):
             return []
         card = lookup.card_by_code(self.caller.store_id, wanted.typed_code, wanted.client)
         if card is None:
-            wrong_codes.count()
+            wrong_codes.count(wanted.typed_code)
             return []
         return [card]
 

@@ -1,4 +1,4 @@
-"""Wrong codes are bounded per shopper and per cart; all that checkout sees is an empty list."""
+"""Different wrong codes are bounded per shopper and per cart; checkout sees an empty list only."""
 
 import datetime
 import time
@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from loyalty.models import GiftCard, Program
-from tests.builders import make_card, make_customer, make_program
+from tests.builders import make_card, make_customer, make_program, new_id
 from tests.giftcard_provider.conftest import Protocol, make_protocol
 from tests.giftcard_provider.payloads import Body, search
 
@@ -31,13 +31,18 @@ def redis_client() -> Any:
     return cast("Any", cache)._cache.get_client()
 
 
+def type_wrong(protocol: Protocol, code: str, client: Body | None = None, **cart: object) -> None:
+    """Type a code that no card has."""
+    answer = protocol.post("giftcards/_search", search(code, client, **cart))
+    assert (answer.status, answer.data) == (200, [])
+
+
 def guess(
     protocol: Protocol, client: Body | None = None, times: int = LIMIT, **cart: object
 ) -> None:
-    """Type so many wrong codes."""
-    for number in range(times):
-        answer = protocol.post("giftcards/_search", search(f"WRONG-{number}", client, **cart))
-        assert (answer.status, answer.data) == (200, [])
+    """Type so many wrong codes, which nobody has typed before."""
+    for _ in range(times):
+        type_wrong(protocol, new_id("wrong"), client, **cart)
 
 
 def is_found(
@@ -69,6 +74,39 @@ def test_over_the_limit_no_statement_is_spent_on_a_code(protocol: Protocol, card
         is_found(protocol, card, ANA)
 
     assert len(captured) == 1
+
+
+@pytest.mark.parametrize("who", [{"client": ANA}, {"id": "cart-1"}])
+def test_the_same_wrong_code_counts_once_however_often_it_is_searched(
+    protocol: Protocol, card: GiftCard, who: dict[str, Any]
+) -> None:
+    guess(protocol, times=LIMIT - 2, **who)
+
+    for _ in range(2 * LIMIT):
+        type_wrong(protocol, "STALE-CODE", **who)
+
+    assert is_found(protocol, card, **who)
+    guess(protocol, times=1, **who)
+    assert not is_found(protocol, card, **who)
+
+
+def test_the_same_wrong_code_counts_for_each_shopper(protocol: Protocol, card: GiftCard) -> None:
+    for number in range(LIMIT):
+        type_wrong(protocol, f"WRONG-{number}", ANA)
+        type_wrong(protocol, f"WRONG-{number}", EVA)
+
+    assert not is_found(protocol, card, ANA)
+    assert not is_found(protocol, card, EVA)
+
+
+def test_a_cart_counts_a_code_that_its_shopper_has_typed_elsewhere(
+    protocol: Protocol, card: GiftCard
+) -> None:
+    for number in range(LIMIT):
+        type_wrong(protocol, f"WRONG-{number}", ANA)
+        type_wrong(protocol, f"WRONG-{number}", {"email": f"{number}@example.com"}, id="cart-1")
+
+    assert not is_found(protocol, card, EVA, id="cart-1")
 
 
 def test_right_codes_do_not_count(protocol: Protocol, card: GiftCard) -> None:
@@ -104,12 +142,24 @@ def test_a_shopper_is_held_back_in_every_cart(protocol: Protocol, card: GiftCard
     assert not is_found(protocol, card, ANA, id="a new one")
 
 
-def test_those_who_say_nothing_share_one_bound(protocol: Protocol, card: GiftCard) -> None:
-    guess(protocol, None)
+@pytest.mark.parametrize("client", [None, {}, {"email": "", "id": None, "document": ""}])
+def test_those_who_say_nothing_are_not_counted(
+    protocol: Protocol, card: GiftCard, client: Body | None
+) -> None:
+    guess(protocol, client, 2 * LIMIT)
 
-    assert not is_found(protocol, card, None)
-    assert is_found(protocol, card, None, id="cart-1")
-    assert is_found(protocol, card, ANA)
+    assert redis_client().keys("*") == []
+    assert is_found(protocol, card, client)
+
+
+def test_for_those_who_say_nothing_redis_is_not_asked(
+    protocol: Protocol, card: GiftCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("giftcard_provider.throttling.cache", None)
+
+    guess(protocol, None, 1)
+
+    assert is_found(protocol, card, None)
 
 
 def test_another_store_is_not_held_back(
@@ -140,18 +190,30 @@ def test_the_bound_ends_a_window_after_the_first_wrong_code(
 
     guess(protocol, ANA, 1)
 
-    [key] = redis_client().keys("*")
-    assert 890 < redis_client().ttl(key) <= 900
+    [bound] = [key for key in redis_client().keys("*") if redis_client().get(key) == b"2"]
+    assert 890 < redis_client().ttl(bound) <= 900
 
 
-def test_redis_holds_no_personal_data(protocol: Protocol) -> None:
-    guess(protocol, {"email": "ana@example.com", "document": "52998224725"}, 1, id="cart-1")
+def test_every_key_ends_with_its_window(protocol: Protocol) -> None:
+    guess(protocol, ANA, 1, id="cart-1")
+
+    lives = [redis_client().ttl(key) for key in redis_client().keys("*")]
+
+    assert len(lives) == 4
+    assert all(890 < life <= 900 for life in lives)
+
+
+def test_redis_holds_neither_personal_data_nor_codes(protocol: Protocol) -> None:
+    ana = {"email": "ana@example.com", "document": "52998224725"}
+    type_wrong(protocol, "PQRX-7777", ana, id="cart-1")
 
     keys = redis_client().keys("*")
 
-    assert len(keys) == 2
+    # A bound for the shopper and one for the cart, and below each the code.
+    assert len(keys) == 4
     assert all(b"wrong-codes:" in key for key in keys)
-    assert not any(word in key for key in keys for word in (b"ana", b"529", b"cart-1"))
+    secrets = (b"ana@", b"52998224725", b"cart-1", b"PQRX", b"7777")
+    assert not any(secret in key for key in keys for secret in secrets)
 
 
 @pytest.fixture
