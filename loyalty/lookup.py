@@ -52,6 +52,7 @@ _OWNER_WIDTH = 4
 _IS_VALID = """
     card.status = 'active' AND card.valid_from <= %(now)s
     AND (card.expires_at IS NULL OR card.expires_at > %(now)s)
+    AND card.currency = (SELECT currency FROM loyalty_store WHERE id = %(store)s)
     AND (card.is_reusable OR NOT EXISTS (
         SELECT 1 FROM loyalty_transaction purchase
         WHERE purchase.card_id = card.id AND purchase.kind = 'debit'
@@ -77,7 +78,6 @@ _SPENDABLE = f"""
     SELECT {_COLUMNS}, usable.amount, {_OWNER}
     FROM {_TABLES}
     WHERE card.store_id = %(store)s AND {_IS_VALID} AND usable.amount > 0
-      AND card.currency = (SELECT currency FROM loyalty_store WHERE id = %(store)s)
 """
 _BY_CODE = f"{_SPENDABLE} AND card.code_digest = ANY(%(digests)s) ORDER BY NOT card.is_imported"
 _BY_OWNERS = f"""

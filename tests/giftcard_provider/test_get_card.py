@@ -99,6 +99,7 @@ UNUSABLE: dict[str, Callable[[Program], GiftCard]] = {
     "blocked": lambda program: make_blocked_card(program, balance=100),
     "closed": lambda program: make_closed_card(program, balance=100),
     "expired": lambda program: make_expired_card(program, balance=100),
+    "of another currency": lambda program: make_card(program, balance=100, currency="USD"),
 }
 
 
