@@ -15,7 +15,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--long", action="store_true", help="minutes instead of seconds")
     wanted = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in signal.SIGINT, signal.SIGTERM:  # a shell's background jobs ignore the first
+        signal.signal(ending, signal.default_int_handler)
     control = control_run()
     for verdict in control:
         print("control:", verdict, flush=True)  # noqa: T201

@@ -72,7 +72,10 @@ def test_an_interrupted_run_leaves_nothing(ending: signal.Signals) -> None:
         folders = re.findall(r'"remove": "([^"]+)"', " ".join(processes_with(mark)))
     finally:
         run.send_signal(ending)
-        run.wait(60)
+        try:
+            run.wait(60)
+        finally:
+            run.kill()
 
     assert len(folders) == 2
     assert eventually(lambda: processes_with(mark) == [])
