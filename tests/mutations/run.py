@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.embedded import Postgres, Valkey
+from tests.mutations.database import DATABASE
 from tests.mutations.ledger import LEDGER
 from tests.mutations.mutation import Mutation
 from tests.mutations.protocol import PROTOCOL
 
-MUTATIONS = [*LEDGER, *PROTOCOL]
+MUTATIONS = [*LEDGER, *DATABASE, *PROTOCOL]
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COPIED = (".git", ".venv", ".cache", ".local", ".*_cache", ".hypothesis", "__pycache__")

@@ -98,6 +98,10 @@ class Books:
             expires_at=call.expires_at,
         )
 
+    def _renew(self, call: Call) -> Operation:
+        pk = self.cards[call.card].pk
+        return ledger.renew(pk, expires_at=call.expires_at, request_id=call.request_id, actor=ACTOR)
+
     def _block(self, call: Call) -> Operation:
         change: Callable[..., Operation] = getattr(ledger, call.verb)
         pk = self.cards[call.card].pk

@@ -170,10 +170,13 @@ class Model:
 
     def issue(self, card: Card, amount: int) -> None:
         self.cards.append(card)
-        if card.expires_at is None and card.validity_days is not None:
-            card.expires_at = self._end_of_day(card.valid_from, card.validity_days)
+        end = card.expires_at
+        if end is None and card.validity_days is not None:
+            end = self._end_of_day(card.valid_from, card.validity_days)
+        if not card.reloadable:
+            card.expires_at = end
         if amount:
-            self._open(card, card.funding, amount, card.valid_from, card.expires_at)
+            self._open(card, card.funding, amount, card.valid_from, end)
             card.totals["credited"] += amount
 
     def call(self, call: Call, now: datetime.datetime) -> Answer:
@@ -402,16 +405,29 @@ class Model:
         card.totals["removed"] += amount
         return amount
 
-    def _block(self, card: Card, call: Call, now: datetime.datetime) -> int:
+    def _block(self, card: Card, call: Call, _now: datetime.datetime) -> int:
         if card.status == "closed":
             raise Refusal("card_closed")
-        card.status = {"block": "blocked", "unblock": "active", "close": "closed"}[call.verb]
+        card.status = {"block": "blocked", "unblock": "active"}[call.verb]
         return 0
 
     _unblock = _block
 
-    def _close(self, card: Card, call: Call, now: datetime.datetime) -> int:
-        if card.status != "closed" and card.totals["held"]:
+    def _close(self, card: Card, _call: Call, now: datetime.datetime) -> int:
+        if card.status == "closed" and not card.available:
+            raise Refusal("card_closed")
+        if card.totals["held"]:
             raise Refusal("money_held")
-        self._block(card, call, now)
+        self.seen["closed again after a refund"] += card.status == "closed"
+        card.status = "closed"
         return self._remove(card, card.available, now)
+
+    def _renew(self, card: Card, call: Call, now: datetime.datetime) -> int:
+        if call.expires_at is not None and call.expires_at <= max(now, card.valid_from):
+            raise Refusal("invalid_dates", "refused")
+        if card.status == "closed":
+            raise Refusal("card_closed")
+        booked = self._expire(card, call, now)
+        card.expires_at = call.expires_at
+        self.seen["renewal"] += 1
+        return booked

@@ -54,6 +54,7 @@ REACHED = {
     "credit_spent",
     "expiry booked",
     "invalid_dates",
+    "renewal",
     "below_zero",
     "money_held",
 }
@@ -77,7 +78,7 @@ PURCHASES = [
     [("cancel", "half"), ("settle", "all"), ("cancel", "whole")],
     [("wait", ""), ("settle", "half"), ("expire", ""), ("cancel", "all")],
     [("settle", "all"), ("wait", ""), ("wait", ""), ("cancel", "half"), ("cancel", "all")],
-    [("close", ""), ("cancel", "all"), ("close", "")],
+    [("close", ""), ("settle", "all"), ("close", ""), ("cancel", "half"), ("close", "")],
 ]
 CREDITS = [
     [("authorize", "whole"), ("cancel", "all")],
@@ -121,7 +122,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if ends:
             wallet = Card(START, START + 365 * DAY, validity_days=40, funding="promotional")
         else:
-            wallet = Card(START)
+            wallet = Card(START, validity_days=90)
         self._issue(wallet, 500)
 
     @precondition(lambda self: len(self.model.cards) < 3)
@@ -268,6 +269,16 @@ class LedgerMachine(RuleBasedStateMachine):
         if verb == "close" and number == 0 and not self.model.cards[0].totals["held"]:
             verb = "block"  # a closed wallet has no future
         self._call(Call(verb, number, request_id=self._request_id(request)))
+
+    @rule(
+        card=card_number,
+        days=st.sampled_from([None, 2, 30, -1]),
+        request=st.integers(0, 11),
+    )
+    def renew(self, card: int, days: int | None, request: int) -> None:
+        expires_at = None if days is None else self.now + days * DAY
+        request_id = self._request_id(request)
+        self._call(Call("renew", self._card(card), 0, request_id, expires_at=expires_at))
 
     @precondition(lambda self: self.history)
     @rule(back=st.integers(0, 30), change=st.sampled_from([0, 0, 0, 1, "other way"]))
