@@ -340,18 +340,18 @@ def test_who_waited_for_the_lock_sees_what_was_done_meanwhile(
     """The lock and the reading are two statements: one would read what was before the wait."""
     card = builders.make_card(balance=100)
     locked = threading.Event()
-    post = posting.post
+    post = posting.post_transaction
 
-    def post_when_another_waits(*arguments: Any, **options: Any) -> Operation:
+    def post_when_another_waits(*arguments: Any) -> Transaction:
         locked.set()
         wait_for_somebody_waiting()
-        return post(*arguments, **options)
+        return post(*arguments)
 
     def come_second() -> Transaction:
-        locked.wait(PATIENCE)
+        assert locked.wait(PATIENCE)
         return authorize(card, 100, request_id)()
 
-    monkeypatch.setattr("loyalty.ledger.purchases.post", post_when_another_waits)
+    monkeypatch.setattr("loyalty.ledger.purchases.post_transaction", post_when_another_waits)
     first, second = race([authorize(card, 100, "the same"), come_second])
 
     assert isinstance(first, Transaction)
