@@ -15,6 +15,7 @@ from django.utils import timezone
 from loyalty import codes, money, prepared
 from loyalty.exceptions import UnknownCard, UnknownTransaction
 from loyalty.identity import Identity
+from loyalty.ledger.position import HAS_OPEN_PURCHASE, OWNER, OWNER_WIDTH
 from loyalty.models import Customer, Operation, Outcome, Transaction
 
 
@@ -44,19 +45,11 @@ _COLUMNS = """
     card.public_id, card.code_last4, card.currency, card.exponent, card.created_at, card.expires_at,
     card.relation_name, card.caption, card.is_restricted
 """
-_OWNER = """
-    coalesce(owner.profile_id, ''), coalesce(owner.email, ''),
-    coalesce(owner.document, ''), coalesce(owner.corporate_document, '')
-"""
-_OWNER_WIDTH = 4
-_IS_VALID = """
+_IS_VALID = f"""
     card.status = 'active' AND card.valid_from <= %(now)s
     AND (card.expires_at IS NULL OR card.expires_at > %(now)s)
     AND card.currency = (SELECT currency FROM loyalty_store WHERE id = %(store)s)
-    AND (card.is_reusable OR NOT EXISTS (
-        SELECT 1 FROM loyalty_transaction purchase
-        WHERE purchase.card_id = card.id AND purchase.kind = 'debit'
-          AND purchase.released + purchase.refunded < purchase.amount))
+    AND NOT {HAS_OPEN_PURCHASE}
 """
 _USABLE = """
     SELECT coalesce(sum(lot.remaining), 0)::bigint AS amount
@@ -70,12 +63,12 @@ _TABLES = f"""
     CROSS JOIN LATERAL ({_USABLE}) usable
 """
 _BY_ID = f"""
-    SELECT {_COLUMNS}, CASE WHEN {_IS_VALID} THEN usable.amount ELSE 0 END, {_OWNER}
+    SELECT {_COLUMNS}, CASE WHEN {_IS_VALID} THEN usable.amount ELSE 0 END, {OWNER}
     FROM {_TABLES}
     WHERE card.public_id = %(card)s AND card.store_id = %(store)s
 """
 _SPENDABLE = f"""
-    SELECT {_COLUMNS}, usable.amount, {_OWNER}
+    SELECT {_COLUMNS}, usable.amount, {OWNER}
     FROM {_TABLES}
     WHERE card.store_id = %(store)s AND {_IS_VALID} AND usable.amount > 0
 """
@@ -151,4 +144,4 @@ def _spendable(statement: str, parameters: dict[str, Any]) -> list[CardView]:
 
 def _views(statement: str, parameters: dict[str, Any]) -> list[CardView]:
     rows = prepared.rows(statement, {"now": timezone.now(), **parameters})
-    return [CardView(*(*row[:-_OWNER_WIDTH], Identity(*row[-_OWNER_WIDTH:]))) for row in rows]
+    return [CardView(*(*row[:-OWNER_WIDTH], Identity(*row[-OWNER_WIDTH:]))) for row in rows]

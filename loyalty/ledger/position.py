@@ -103,17 +103,21 @@ class Position:
 
 _LOCK = "SELECT 1 FROM loyalty_balance WHERE card_id = %(card)s FOR NO KEY UPDATE;"
 
-_CARD = """
+# A card for one purchase that has had it: one that was canceled as a whole does not count.
+HAS_OPEN_PURCHASE = """
+    (NOT card.is_reusable AND EXISTS (
+        SELECT 1 FROM loyalty_transaction purchase
+        WHERE purchase.card_id = card.id AND purchase.kind = 'debit'
+          AND purchase.released + purchase.refunded < purchase.amount))
+"""
+_CARD = f"""
     balance.card_id, balance.version, balance.credited, balance.available, balance.held,
     card.public_id, card.program_id, card.status, card.valid_from, card.expires_at, card.currency,
     card.is_restricted, card.is_reloadable, card.is_reusable,
     store.currency, store.refund_grace_days, store.time_zone,
-    NOT card.is_reusable AND EXISTS (
-        SELECT 1 FROM loyalty_transaction purchase
-        WHERE purchase.card_id = card.id AND purchase.kind = 'debit'
-          AND purchase.released + purchase.refunded < purchase.amount)
+    {HAS_OPEN_PURCHASE}
 """
-_OWNER = """
+OWNER = """
     coalesce(owner.profile_id, ''), coalesce(owner.email, ''),
     coalesce(owner.document, ''), coalesce(owner.corporate_document, '')
 """
@@ -124,13 +128,13 @@ _FROM = """
     JOIN loyalty_store store ON store.id = card.store_id
     LEFT JOIN loyalty_customer owner ON owner.id = card.owner_id
 """
-_CARD_WIDTH, _OWNER_WIDTH, _LOT_WIDTH = 18, 4, 8
+_CARD_WIDTH, OWNER_WIDTH, _LOT_WIDTH = 18, 4, 8
 
 # Every lot with money in it, and the operation that carried the request id before. A scalar: it is
 # almost never there, and joining all of it would cost every purchase a third of its planning time.
 _BY_REQUEST = f"""
     {_LOCK}
-    SELECT {_CARD}, {_OWNER}, {_LOT}, 0, 0, (
+    SELECT {_CARD}, {OWNER}, {_LOT}, 0, 0, (
         SELECT operation.id FROM loyalty_operation operation
         WHERE operation.card_id = %(card)s AND operation.kind = ANY(%(kinds)s)
           AND operation.request_id = %(request_id)s LIMIT 1)
@@ -153,7 +157,7 @@ _STEP = """
 # The lots that a debit took from, in the order in which it took, with what it still has of each.
 _BY_DEBIT = f"""
     {_LOCK}
-    SELECT {_CARD}, {_OWNER}, {_LOT}, share.held, share.spent, {_PRIOR_STEP}, {TRANSACTION_COLUMNS}
+    SELECT {_CARD}, {OWNER}, {_LOT}, share.held, share.spent, {_PRIOR_STEP}, {TRANSACTION_COLUMNS}
     FROM {_FROM} {_STEP}
     LEFT JOIN (
         SELECT grant_id, min(id) AS first_entry,
@@ -170,7 +174,7 @@ _BY_DEBIT = f"""
 # The lots with money in it, and the credit's own even when it is empty.
 _BY_CREDIT = f"""
     {_LOCK}
-    SELECT {_CARD}, {_OWNER}, {_LOT}, 0, 0, {_PRIOR_STEP}, {TRANSACTION_COLUMNS}
+    SELECT {_CARD}, {OWNER}, {_LOT}, 0, 0, {_PRIOR_STEP}, {TRANSACTION_COLUMNS}
     FROM {_FROM} {_STEP}
     LEFT JOIN loyalty_grant lot ON lot.card_id = balance.card_id
      AND (lot.remaining > 0 OR lot.transaction_id = txn.id)
@@ -209,7 +213,7 @@ def _read(statement: str, parameters: dict[str, Any]) -> Position:
     if not rows:
         raise UnknownCard
     first = rows[0]
-    owner, lot = _CARD_WIDTH, _CARD_WIDTH + _OWNER_WIDTH
+    owner, lot = _CARD_WIDTH, _CARD_WIDTH + OWNER_WIDTH
     prior = lot + _LOT_WIDTH
     rest: tuple[Any, ...] = (
         Identity(*first[owner:lot]),

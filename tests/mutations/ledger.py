@@ -108,7 +108,7 @@ def _read_unlocked(statement: str, parameters: dict[str, Any]) -> Position:
                 "self.funding != Funding.PAID",
             ),
             "a canceled purchase uses up a single-use card": (
-                "          AND purchase.released + purchase.refunded < purchase.amount)\n",
+                "          AND purchase.released + purchase.refunded < purchase.amount))\n",
                 ")\n",
             ),
         },
