@@ -69,6 +69,11 @@ class Guarded:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """The guard's process id; the child is its child."""
+        return self._guard.pid
+
     def poll(self) -> int | None:
         """The child's exit code, or None while it runs."""
         return self._guard.poll()

@@ -121,7 +121,7 @@ class Bench:
 
     def _used(self, server: Server) -> float:
         processes = (server.process, self._stack.postgres.process)
-        return sum(seconds_used_by(process._guard.pid) for process in processes if process)
+        return sum(seconds_used_by(process.pid) for process in processes if process)
 
     def _sample(self, name: str) -> Path:
         return self._stack.folder / f"{name}.sample"

@@ -81,7 +81,7 @@ def _kill_family(guard: int) -> None:
 def _guard_of(process: Guarded | None) -> int:
     if process is None:
         raise RuntimeError("not running")
-    return process._guard.pid
+    return process.pid
 
 
 def _kill(pid: int) -> None:
