@@ -65,7 +65,8 @@ DAMAGE: dict[str, tuple[str, set[str]]] = {
         ),
         {"I3"},
     ),
-    "a number given twice": ("UPDATE loyalty_entry SET seq = 3 WHERE seq = 4", {"I3", "I4"}),
+    # Not of the entry next to it: either order of the two breaks the chain.
+    "a number given twice": ("UPDATE loyalty_entry SET seq = 3 WHERE seq = 5", {"I3", "I4"}),
     "an entry with the wrong amount left": (
         "UPDATE loyalty_entry SET available_after = available_after + 1 WHERE seq = 5",
         {"I4"},
