@@ -191,8 +191,8 @@ PROTOCOL = [
                 "if wallet.expires_at is None:",
             ),
             "a gift card program catches rewards": (
-                '        kind=Program.Kind.LOYALTY,\n        name="Loyalty",\n',
-                '        name="Loyalty",\n',
+                '        kind=Program.Kind.LOYALTY,\n        name="Loyalty",\n        defaults={\n',
+                '        name="Loyalty",\n        defaults={"kind": Program.Kind.LOYALTY,\n',
             ),
         },
     ),
