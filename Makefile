@@ -24,10 +24,10 @@ run: $(INSTALLED)
 	@$(BIN)/python -m config.launch --with-parent
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-long: $(INSTALLED)
-	LONG=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	LONG=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # Comparing models with migrations needs no database; Django would warn that there is none.
 lint: $(INSTALLED)

@@ -14,8 +14,12 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 Parameters = Mapping[str, Any] | Sequence[Any]
+
+# A debit that spans many grants has a text of its own: the rare ones are sent in full.
+MOST = 60
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%s")
 
@@ -53,6 +57,17 @@ def _plan(sql: str) -> _Plan:
     )
 
 
+def _text(cursor: CursorWrapper, sql: str) -> str:
+    plan = _plan(sql)
+    known = _prepared.setdefault(connection.connection, set())
+    if plan.name not in known:
+        if len(known) >= MOST:
+            return sql
+        cursor.execute(plan.prepare)
+        known.add(plan.name)
+    return plan.execute
+
+
 def rows(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
     """The rows of a statement that is sent often, always with the same text.
 
@@ -62,11 +77,6 @@ def rows(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         if settings.DATABASE_POOLED:
             cursor.execute(sql, parameters)
         else:
-            plan = _plan(sql)
-            known = _prepared.setdefault(connection.connection, set())
-            if plan.name not in known:
-                cursor.execute(plan.prepare)
-                known.add(plan.name)
-            cursor.execute(plan.execute, parameters)
+            cursor.execute(_text(cursor, sql), parameters)
         found: list[tuple[Any, ...]] = cursor.fetchall()
     return found

@@ -2,8 +2,8 @@
 
 The balance row is locked first and read in the statement after: a row joined in the locking
 statement would come from the snapshot taken before the lock was granted. Both statements travel
-together, which shortens the time the lock is held by a round trip. NO KEY: the foreign keys of new
-entries take share locks that a plain FOR UPDATE would deadlock with.
+together, which shortens the time the lock is held by a round trip. NO KEY: whoever inserts a row
+that points to this one takes a share lock on its key, and need not wait.
 """
 
 import datetime

@@ -14,6 +14,7 @@ from loyalty.exceptions import (
     ExceedsHold,
     ExceedsTransaction,
     InsufficientBalance,
+    InvalidAmount,
     SingleUseCardSpent,
     WrongCurrency,
     WrongOwner,
@@ -127,7 +128,7 @@ def cancel(transaction: Transaction, *, amount: int, request_id: str, actor: str
 
 def _settled_by_nature(credit: Transaction, amount: int) -> Operation:
     if amount > credit.amount:
-        raise ExceedsHold
+        raise InvalidAmount
     return Operation(
         oid=credit.public_id,
         card_id=credit.card_id,

@@ -7,7 +7,7 @@ from django.utils import timezone
 from loyalty.exceptions import CardClosed, InvalidDates, MoneyHeld, ReasonRequired
 from loyalty.ledger.credits import expired, removed
 from loyalty.ledger.idempotency import check_request_id
-from loyalty.ledger.position import lock_card
+from loyalty.ledger.position import Position, lock_card
 from loyalty.ledger.posting import Movement, Request, declines_recorded, durable, post
 from loyalty.models import GiftCard, Operation, Reason
 
@@ -51,11 +51,11 @@ def renew(
     reason: str = "",
     note: str = "",
 ) -> Operation:
-    """Give a card another last instant, or none, so that it takes credit again.
+    """Give a card a later last instant, or none, so that it takes credit again.
 
-    Its grants keep their own dates. What has expired by now, with the card or before it, is booked:
-    it stays expired, however late the clock is. Raises `InvalidDates` for an instant that has
-    passed, `CardClosed` (recorded).
+    Its grants keep their own dates, none of which is later than the card's, and what has expired by
+    now is booked: it stays expired. Raises `InvalidDates` for an instant that has passed or is
+    earlier than the card's own, `CardClosed` (recorded).
     """
     check_request_id(request_id)
     with durable():
@@ -75,12 +75,19 @@ def renew(
             note,
             at=now,
         )
-        if expires_at is not None and expires_at <= max(now, position.valid_from):
+        if expires_at is not None and not _is_later(expires_at, position, now):
             raise InvalidDates
         with declines_recorded(position, request):
             if position.is_closed:
                 raise CardClosed
         return post(position, request, movements, card_changes={"expires_at": expires_at})
+
+
+def _is_later(end: datetime.datetime, position: Position, now: datetime.datetime) -> bool:
+    # A card without an end may have grants without one, which an end now would leave behind it.
+    return position.expires_at is not None and end > max(
+        now, position.valid_from, position.expires_at
+    )
 
 
 def _change(

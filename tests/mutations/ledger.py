@@ -329,8 +329,16 @@ def _read_unlocked(statement: str, parameters: dict[str, Any]) -> Position:
                 "if position.is_closed:",
             ),
             "a card is renewed into the past": (
-                "if expires_at is not None and expires_at <=",
-                "if False and expires_at <=",
+                "        now, position.valid_from, position.expires_at\n",
+                "        position.valid_from, position.expires_at\n",
+            ),
+            "a renewal brings a card's end forward": (
+                "        now, position.valid_from, position.expires_at\n",
+                "        now, position.valid_from\n",
+            ),
+            "a renewal gives an end to a card that has none": (
+                "return position.expires_at is not None and end > max(",
+                "return position.expires_at is None or end > max(",
             ),
             "a renewal revives what has expired": (
                 "        movements = expired(position, now)\n",

@@ -423,7 +423,9 @@ class Model:
         return self._remove(card, card.available, now)
 
     def _renew(self, card: Card, call: Call, now: datetime.datetime) -> int:
-        if call.expires_at is not None and call.expires_at <= max(now, card.valid_from):
+        if call.expires_at is not None and (
+            card.expires_at is None or call.expires_at <= max(now, card.valid_from, card.expires_at)
+        ):
             raise Refusal("invalid_dates", "refused")
         if card.status == "closed":
             raise Refusal("card_closed")

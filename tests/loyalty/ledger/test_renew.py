@@ -59,7 +59,7 @@ def test_gives_an_expired_card_another_end_and_it_takes_credit_again(
     assert buckets(card) == {"credited": 500, "available": 500}
 
 
-@pytest.mark.parametrize("end", [NOON + DAY, NOON + 30 * DAY, None])
+@pytest.mark.parametrize("end", [NOON + 11 * DAY, NOON + 30 * DAY, None])
 def test_moves_no_money_of_a_card_that_has_not_expired(end: datetime.datetime | None) -> None:
     with time_machine.travel(NOON, tick=False):
         card = make_card(balance=1000, expires_at=NOON + 10 * DAY)
@@ -92,8 +92,7 @@ def test_leaves_the_dates_of_the_grants_alone() -> None:
 @pytest.mark.parametrize("is_booked", [True, False])
 def test_what_has_expired_stays_expired_booked_or_not(*, is_booked: bool) -> None:
     with time_machine.travel(NOON, tick=False):
-        card = make_wallet(balance=1000)
-        renew(card, NOON + DAY, request_id="SHORTER")
+        card = make_wallet(balance=1000, expires_at=NOON + DAY)
 
     with time_machine.travel(NOON + DAY, tick=False):
         if is_booked:
@@ -102,8 +101,6 @@ def test_what_has_expired_stays_expired_booked_or_not(*, is_booked: bool) -> Non
         with refuses(card, InsufficientBalance):
             make_hold(card, 1)
 
-    # The grant itself has no end: it was the card's.
-    assert card.grants.get().expires_at is None
     assert buckets(card) == {"credited": 1000, "expired": 1000}
     assert remaining(card) == [0]
     booked = [] if is_booked else [("available", "expired", 1000)]
@@ -195,6 +192,36 @@ def test_refuses_an_end_that_does_not_come_after_the_beginning(end: datetime.dat
 
         with refuses(card, InvalidDates):
             renew(card, end)
+
+
+@pytest.mark.parametrize("end", [NOON + DAY, NOON + 10 * DAY])
+def test_refuses_an_end_that_is_not_later_than_the_cards_own(end: datetime.datetime) -> None:
+    with time_machine.travel(NOON, tick=False):
+        card = make_wallet(balance=1000, expires_at=NOON + 10 * DAY)
+
+        with refuses(card, InvalidDates):
+            renew(card, end)
+
+
+def test_refuses_an_end_for_a_card_that_has_none() -> None:
+    with time_machine.travel(NOON, tick=False):
+        card = make_wallet(balance=1000)
+
+        with refuses(card, InvalidDates):
+            renew(card, NOON + 10 * DAY)
+
+
+def test_a_late_refund_to_a_renewed_card_brings_nothing_else_back() -> None:
+    with time_machine.travel(NOON, tick=False):
+        card = make_wallet(balance=1000, expires_at=NOON + DAY)
+        hold = make_hold(card, 600)
+        renew(card, NOON + 2 * DAY)
+
+    with time_machine.travel(NOON + 4 * DAY, tick=False):
+        make_cancellation(hold, 100)
+        make_hold(card, 100)
+        with refuses(card, InsufficientBalance):
+            make_hold(card, 1)
 
 
 def test_is_refused_by_a_closed_card_for_good() -> None:
