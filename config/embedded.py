@@ -141,6 +141,7 @@ class Postgres(Server):
             "full_page_writes": _on(self._fsync),
             "synchronous_commit": _on(self._synchronous_commit),
             "max_connections": 200,
+            "shared_buffers": "512MB",  # taken as it is used; the default suits a machine of 2005
             "timezone": "UTC",
             "log_timezone": "UTC",
         }
