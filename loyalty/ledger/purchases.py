@@ -14,7 +14,6 @@ from loyalty.exceptions import (
     ExceedsHold,
     ExceedsTransaction,
     InsufficientBalance,
-    InvalidAmount,
     SingleUseCardSpent,
     WrongCurrency,
     WrongOwner,
@@ -128,7 +127,8 @@ def cancel(transaction: Transaction, *, amount: int, request_id: str, actor: str
 
 def _settled_by_nature(credit: Transaction, amount: int) -> Operation:
     if amount > credit.amount:
-        raise InvalidAmount
+        # Without a record: a credit's amount never changes, so a repeat meets this again.
+        raise ExceedsHold
     return Operation(
         oid=credit.public_id,
         card_id=credit.card_id,

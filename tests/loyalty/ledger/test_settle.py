@@ -219,7 +219,7 @@ def test_refuses_more_than_a_credit_without_a_record() -> None:
     card = make_card()
     credit = make_credit(card, 700)
 
-    with unchanged(card), pytest.raises(InvalidAmount):
+    with unchanged(card), pytest.raises(ExceedsHold):
         make_settlement(credit, 701)
 
 
