@@ -109,7 +109,7 @@ def _read_unlocked(statement: str, parameters: dict[str, Any]) -> Position:
             ),
             "a canceled purchase uses up a single-use card": (
                 "          AND purchase.released + purchase.refunded < purchase.amount))\n",
-                ")\n",
+                "    ))\n",
             ),
         },
     ),

@@ -1,5 +1,6 @@
 """The list of mutations keeps up with the code; that each is noticed is for `make test-long`."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from tests.mutations.mutation import Mutation, NotApplicable
 from tests.mutations.run import MUTATIONS, ROOT
+
+TABLE = ROOT / "docs" / "mutations.md"
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
@@ -45,3 +48,11 @@ def test_no_two_mutations_have_one_name() -> None:
     names = [mutation.name for mutation in MUTATIONS]
 
     assert sorted(set(names)) == sorted(names)
+
+
+def test_the_table_has_each_mutation_in_its_turn_and_who_killed_it() -> None:
+    rows = re.findall(r"^\| \d+ \| (.*?) \| (.*?) \| `(.+)` \|$", TABLE.read_text(), re.MULTILINE)
+
+    assert [(name, file) for name, file, _ in rows] == [
+        (each.name, each.file) for each in MUTATIONS
+    ]
