@@ -1,5 +1,6 @@
 """The eleven operations: authenticate, parse, ask the ledger, answer. No rule lives here."""
 
+from collections.abc import Callable
 from typing import cast
 
 from django.utils import timezone
@@ -187,6 +188,7 @@ class StepsView(ProtocolView):
     """What settlements and cancellations share: a list to add up, and a step to take."""
 
     kind: Operation.Kind
+    verb: Callable[..., Operation]
 
     def get(self, request: Request, card_id: str, transaction_id: str) -> Response:
         """Every step that was applied, oldest first."""
@@ -210,35 +212,23 @@ class StepsView(ProtocolView):
             request_id=wanted.request_id,
         )
         amount = to_units(wanted.value, currency=found.currency, exponent=found.exponent)
-        step = found.first_answer(self.kind, amount) or self.take(found, wanted.request_id, amount)
+        step = found.first_answer(self.kind, amount) or self.verb(
+            found.transaction, amount=amount, request_id=wanted.request_id, actor=self.actor
+        )
         return Response(
             serializers.step_answer(step, currency=found.currency, exponent=found.exponent)
         )
-
-    def take(self, found: ledger.StepRecall, request_id: str, amount: int) -> Operation:
-        """Ask the ledger for the step."""
-        raise NotImplementedError
 
 
 class SettlementsView(StepsView):
     """GET and POST .../settlements."""
 
     kind = Operation.Kind.SETTLE
-
-    def take(self, found: ledger.StepRecall, request_id: str, amount: int) -> Operation:
-        """Capture what was held."""
-        return ledger.settle(
-            found.transaction, amount=amount, request_id=request_id, actor=self.actor
-        )
+    verb = staticmethod(ledger.settle)
 
 
 class CancellationsView(StepsView):
     """GET and POST .../cancellations: release before settlement, refund after it."""
 
     kind = Operation.Kind.CANCEL
-
-    def take(self, found: ledger.StepRecall, request_id: str, amount: int) -> Operation:
-        """Give back, or take back."""
-        return ledger.cancel(
-            found.transaction, amount=amount, request_id=request_id, actor=self.actor
-        )
+    verb = staticmethod(ledger.cancel)
