@@ -29,6 +29,9 @@ class Call:
     buyer: str = ""  # "owner", "stranger" or nobody known
 
 
+LARGEST = 2**63 - 1  # what the database can count
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a call is answered: by which record, and how much it moved; or why it did not."""
@@ -181,6 +184,8 @@ class Model:
 
     def call(self, call: Call, now: datetime.datetime) -> Answer:
         """Carry out a call, or repeat the first answer to it."""
+        if abs(call.amount) > LARGEST:
+            return Answer("refused", "invalid_amount")
         card, key = self.cards[call.card], self._key(call)
         if call.verb != "expire" and key in card.answers:
             return self._repeat(call, *card.answers[key])
