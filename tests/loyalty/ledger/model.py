@@ -186,6 +186,9 @@ class Model:
         """Carry out a call, or repeat the first answer to it."""
         if abs(call.amount) > LARGEST:
             return Answer("refused", "invalid_amount")
+        return self._carry_out(call, now)
+
+    def _carry_out(self, call: Call, now: datetime.datetime) -> Answer:
         card, key = self.cards[call.card], self._key(call)
         if call.verb != "expire" and key in card.answers:
             return self._repeat(call, *card.answers[key])
