@@ -6,6 +6,7 @@
 #   make lint        format, style, imports, templates, migrations, Django's checks
 #   make types       mypy
 #   make bench       the benchmark
+#   make messages    bring the translation files up to date with the texts in the source
 #   make lock        pin the newest allowed versions again (UPGRADE=--upgrade moves them all)
 #
 # PYTHON names another interpreter than the first of these that is 3.11 or newer.
@@ -17,7 +18,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 TOOLS := DJANGO_SETTINGS_MODULE=tests.settings
 
-.PHONY: run test test-long lint types bench lock
+.PHONY: run test test-long lint types bench messages lock
 .DEFAULT_GOAL := run
 
 run: $(INSTALLED)
@@ -45,12 +46,16 @@ types: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench $(ARGS)
 
-# The lock holds names, versions and hashes only: no index, no host.
+messages: $(INSTALLED)
+	$(TOOLS) $(BIN)/python -m tests.translations.messages
+
+# The lock holds names, versions and hashes only: no index, no host. It keeps the extras: pip would
+# take the newest release for a `package[extra]` that it finds pinned only as `package`.
 lock:
 	rm -rf .cache/uv && $(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install -qq uv
 	for name in requirements requirements-dev; do \
 		.cache/uv/bin/uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
-			--no-header --no-annotate $$name.in --output-file $$name.txt || exit 1; \
+			--no-header --no-annotate --no-strip-extras $$name.in --output-file $$name.txt || exit 1; \
 	done
 	rm -rf .cache/uv
 

@@ -83,6 +83,8 @@ class Launch:
             _check_queue(queue)
         values = {
             "DEVELOPMENT": "true",
+            # A newcomer looks around first; whoever sets up an authenticator is asked for it.
+            "STAFF_TOTP_REQUIRED": os.environ.get("STAFF_TOTP_REQUIRED") or "false",
             "ALLOWED_HOSTS": f"{HOST},localhost",
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "STATIC_ROOT": str(self.data / "static"),

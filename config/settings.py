@@ -32,6 +32,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "axes",
     "rest_framework",
     "csp",
     "loyalty",
@@ -49,8 +53,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "loyalty.sign_in.sessions.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -132,6 +139,10 @@ CELERY_TIMEZONE = "UTC"
 
 # 32 random bytes each in base64: the current key, then the previous one while it is rotated out.
 LOYALTY_CODE_KEYS = env.list("LOYALTY_CODE_KEYS")
+# The class that reads a store's orders for the reconciliation (`loyalty.order_sources`).
+LOYALTY_ORDER_SOURCE = env.str(
+    "LOYALTY_ORDER_SOURCE", default="giftcard_provider.vtex.orders.VtexOrders"
+)
 
 # --- The protocol --------------------------------------------------------------------------------
 
@@ -151,6 +162,8 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "giftcard_provider.exceptions.exception_handler",
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# Imports hold codes and people: uploaded files never touch the disk.
+FILE_UPLOAD_HANDLERS = ["loyalty.admin.uploads.InMemoryUpload"]
 
 # --- Security ------------------------------------------------------------------------------------
 
@@ -167,6 +180,45 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # refuses who is locked out
+    "django.contrib.auth.backends.ModelBackend",
+]
+LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
+
+# One-time passwords for whoever can move money; false only on a workstation.
+STAFF_TOTP_REQUIRED = env.bool("STAFF_TOTP_REQUIRED", default=True)
+OTP_TOTP_ISSUER = "Gift cards and credit"
+
+# Proxies of ours in front: so many addresses at the end of X-Forwarded-For are to be believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+
+# Wrong passwords of one person from one address, and how long the two are locked out for them.
+AXES_FAILURE_LIMIT = env.int("STAFF_LOCKOUT_FAILURES", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("STAFF_LOCKOUT_MINUTES", default=15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "loyalty.sign_in.lockout.page"
+AXES_CLIENT_IP_CALLABLE = "loyalty.sign_in.address.client_address"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # the audit trail has it
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken", "token"]
+
+# A session without a click, and in all; the cookie goes with the browser.
+STAFF_IDLE_LIMIT = timedelta(minutes=env.int("STAFF_IDLE_MINUTES", default=30))
+STAFF_SESSION_LIMIT = timedelta(hours=env.int("STAFF_SESSION_HOURS", default=10))
+SESSION_COOKIE_AGE = int(STAFF_SESSION_LIMIT.total_seconds())
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+
+# --- Personal data --------------------------------------------------------------------------------
+
+# Days that files of imports which nobody applied, and failures to sign in, are kept.
+RETENTION_IMPORT_DAYS = env.int("RETENTION_IMPORT_DAYS", default=30)
+RETENTION_SIGN_IN_DAYS = env.int("RETENTION_SIGN_IN_DAYS", default=30)
+
+# --- Cookies, transport, policy -------------------------------------------------------------------
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEVELOPMENT
 SESSION_COOKIE_HTTPONLY = True

@@ -31,12 +31,18 @@ STATUS_OF: dict[type[ledger.LedgerError], int] = {
     ledger.InvalidDates: MALFORMED,
     ledger.InvalidCode: MALFORMED,
     ledger.ReasonRequired: MALFORMED,
+    ledger.NotReversible: MALFORMED,
     ledger.UnknownCurrency: MALFORMED,
     ledger.UnknownCard: UNKNOWN,
     ledger.UnknownTransaction: UNKNOWN,
+    ledger.UnknownCustomer: UNKNOWN,
     ledger.RequestConflict: CONFLICT,
     ledger.DuplicateCode: CONFLICT,
     ledger.WalletExists: CONFLICT,
+    ledger.BatchNumberTaken: CONFLICT,
+    ledger.CardChanged: CONFLICT,
+    ledger.BatchNotReady: CONFLICT,
+    ledger.BatchUsed: CONFLICT,
     ledger.LedgerBusy: BUSY,
     ledger.CardBlocked: REFUSED,
     ledger.CardClosed: REFUSED,
@@ -54,6 +60,7 @@ STATUS_OF: dict[type[ledger.LedgerError], int] = {
     ledger.CreditSpent: REFUSED,
     ledger.BelowZero: REFUSED,
     ledger.MoneyHeld: REFUSED,
+    ledger.AlreadyReversed: REFUSED,
 }
 
 

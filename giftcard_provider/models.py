@@ -1,15 +1,20 @@
-"""Who may call: an AppKey and the hashes of its AppTokens."""
+"""Who may call us (an AppKey and the hashes of its AppTokens), and the keys we call VTEX with."""
 
+import datetime
 import hmac
+import logging
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
 
-from django.db import models
+from django.db import DatabaseError, connection, models
+from django.db.transaction import atomic
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import prepared
+from loyalty import codes, prepared
 from loyalty.models import Store
+from loyalty.money import exponent_of
 
 
 def _hash(token: str) -> str:
@@ -29,11 +34,32 @@ class Caller:
 
 
 _CALLER = """
-    SELECT credential.token_hash, credential.previous_token_hash, store.id, store.provider_id
+    SELECT credential.token_hash, credential.previous_token_hash, store.id, store.provider_id,
+        credential.last_used_on
     FROM giftcard_provider_credential credential
     JOIN loyalty_store store ON store.id = credential.store_id
     WHERE credential.app_key = %s AND credential.is_active
 """
+# Once a day; who else is at the row (another call, a rotation) is not waited for.
+_NOTE_USE = """
+    UPDATE giftcard_provider_credential SET last_used_on = %(today)s
+    WHERE id = (
+        SELECT id FROM giftcard_provider_credential
+        WHERE app_key = %(app_key)s AND last_used_on IS DISTINCT FROM %(today)s
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+"""
+
+log = logging.getLogger(__name__)
+
+
+def _note_use(app_key: str, today: datetime.date) -> None:
+    try:
+        with atomic(), connection.cursor() as cursor:
+            cursor.execute(_NOTE_USE, {"app_key": app_key, "today": today})
+    except DatabaseError:
+        # Whoever may call is served, even by a database that takes no writes.
+        log.warning("The use of a credential could not be noted.", exc_info=True)
 
 
 class CredentialManager(models.Manager["Credential"]):
@@ -43,11 +69,16 @@ class CredentialManager(models.Manager["Credential"]):
         """Whose credential this is, if it is live; the token is compared in constant time."""
         # No key has characters that PostgreSQL cannot hold.
         found = prepared.rows(_CALLER, [app_key if app_key.isprintable() else ""])
-        *hashes, store_id, provider_id = found[0] if found else ("", "", 0, "")
+        *hashes, store_id, provider_id, last_used_on = found[0] if found else ("", "", 0, "", None)
         given = _hash(token)
         # Both are compared, known key or not: the time taken tells nothing.
         fits = [hmac.compare_digest(given, known) for known in hashes]
-        return Caller(app_key, store_id, provider_id) if any(fits) else None
+        if not any(fits):
+            return None
+        today = timezone.now().date()
+        if last_used_on != today:
+            _note_use(app_key, today)
+        return Caller(app_key, store_id, provider_id)
 
     def issue(self, store: Store) -> tuple["Credential", str]:
         """A new credential of a store, and its AppToken, which cannot be shown again."""
@@ -73,6 +104,7 @@ class Credential(models.Model):
     )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    last_used_on = models.DateField(_("last used on"), null=True, editable=False)
 
     objects = CredentialManager()
 
@@ -91,6 +123,13 @@ class Credential(models.Model):
         self.save(update_fields=["previous_token_hash", "token_hash"])
         return token
 
+    def replace_token(self) -> str:
+        """Make another AppToken in the place of the current one; the one before stays as it is."""
+        token = secrets.token_urlsafe(32)
+        self.token_hash = _hash(token)
+        self.save(update_fields=["token_hash"])
+        return token
+
     def retire_previous(self) -> None:
         """End the token before the current one, at once."""
         self.previous_token_hash = ""
@@ -100,3 +139,79 @@ class Credential(models.Model):
         """End the credential, at once."""
         self.is_active = False
         self.save(update_fields=["is_active"])
+
+
+class VtexKeys(models.Model):
+    """The AppKey and AppToken of a store's VTEX account, with which its orders are read.
+
+    The token is sealed for this store with the first key of `LOYALTY_CODE_KEYS`.
+    """
+
+    store = models.OneToOneField(
+        Store, models.PROTECT, related_name="vtex_keys", verbose_name=_("store")
+    )
+    app_key = models.CharField(_("AppKey"), max_length=150)
+    token_sealed = models.BinaryField(_("sealed AppToken"))
+    orders_url = models.CharField(
+        _("address of the orders"),
+        max_length=200,
+        blank=True,
+        help_text=_("Empty: the address that VTEX gives the account."),
+    )
+    payments_url = models.CharField(
+        _("address of the payments"),
+        max_length=200,
+        blank=True,
+        help_text=_("Empty: the address that VTEX gives the account."),
+    )
+    payment_name = models.CharField(
+        _("name of the payment method"),
+        max_length=100,
+        blank=True,
+        default="Vale",
+        help_text=_("What VTEX calls gift cards in this account. Empty: every order is read."),
+    )
+    amount_digits = models.PositiveSmallIntegerField(
+        _("digits of VTEX's amounts"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: those of the store's currency."),
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    changed_at = models.DateTimeField(_("changed at"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("keys for VTEX")
+        verbose_name_plural = _("keys for VTEX accounts")
+        ordering = ["store"]
+
+    def __str__(self) -> str:
+        return self.app_key
+
+    @property
+    def app_token(self) -> str:
+        """The token in clear. Raises `LookupError` when its key is gone from the settings."""
+        return codes.unseal_file(bytes(self.token_sealed), name=self._seal_name).decode()
+
+    def seal(self, token: str) -> None:
+        """Take this token from now on; not saved yet."""
+        self.token_sealed = codes.seal_file(token.encode(), name=self._seal_name)
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """Where the Orders API and the Payments Gateway are, without a slash at the end."""
+        account = self.store.account
+        return (
+            self.orders_url or f"https://{account}.vtexcommercestable.com.br",
+            self.payments_url or f"https://{account}.vtexpayments.com.br",
+        )
+
+    @property
+    def digits(self) -> int:
+        """How many digits of VTEX's integer amounts come after the point."""
+        is_own = self.amount_digits is None
+        return exponent_of(self.store.currency) if is_own else self.amount_digits or 0
+
+    @property
+    def _seal_name(self) -> str:
+        return f"vtex-keys:{self.store_id}"

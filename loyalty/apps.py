@@ -23,6 +23,8 @@ class LoyaltyConfig(AppConfig):
         register(checks.check_driver, Tags.security)
         register(checks.check_durability, Tags.database)
         register(checks.check_secrets, Tags.security, deploy=True)
+        register(checks.check_limits, Tags.security)
+        register(checks.check_roles, Tags.database)
 
 
 class BackOfficeConfig(admin_apps.AdminConfig):

@@ -12,6 +12,9 @@
 | loyalty.E008 | with `--deploy`: a code key that nobody drew at random |
 | loyalty.E009 | with `--deploy`: `SECRET_KEY` or one of its fallbacks is short or made up |
 | loyalty.E010 | with `--deploy`: `DEBUG` |
+| loyalty.E011 | with `--deploy`: one-time passwords are not required of those who move money |
+| loyalty.E012 | a limit of sessions, lockout or retention, or a number of proxies, is too small |
+| loyalty.W013 | with `--database`: the groups of the roles are not as `loyalty.roles` has them |
 """
 
 import importlib.util
@@ -150,6 +153,14 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
                 id="loyalty.E009",
             )
         )
+    if not (settings.STAFF_TOTP_REQUIRED or settings.DEVELOPMENT):
+        problems.append(
+            Error(
+                "STAFF_TOTP_REQUIRED is false.",
+                hint="A password alone would be enough to move money.",
+                id="loyalty.E011",
+            )
+        )
     if settings.DEBUG:
         problems.append(
             Error(
@@ -159,3 +170,39 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
             )
         )
     return problems
+
+
+def check_limits(**_: Any) -> list[CheckMessage]:
+    """Numbers that make sense: an idle limit of 0 would let nobody in, a lockout of 0 everybody."""
+    positive = {
+        "STAFF_IDLE_MINUTES": settings.STAFF_IDLE_LIMIT.total_seconds(),
+        "STAFF_SESSION_HOURS": settings.STAFF_SESSION_LIMIT.total_seconds(),
+        "STAFF_LOCKOUT_FAILURES": settings.AXES_FAILURE_LIMIT,
+        "STAFF_LOCKOUT_MINUTES": settings.AXES_COOLOFF_TIME.total_seconds(),
+        "RETENTION_IMPORT_DAYS": settings.RETENTION_IMPORT_DAYS,
+        "RETENTION_SIGN_IN_DAYS": settings.RETENTION_SIGN_IN_DAYS,
+        "TRUSTED_PROXIES": settings.TRUSTED_PROXIES + 1,
+    }
+    return [
+        Error(f"{name} is too small.", hint="See docs/operations.md.", id="loyalty.E012")
+        for name, value in positive.items()
+        if value < 1
+    ]
+
+
+def check_roles(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """The roles in the database are those of the code, once there is a table for them."""
+    from loyalty import roles  # noqa: PLC0415 - its models load after this module
+
+    if "default" not in (databases or ()):
+        return []
+    if "auth_group" not in connections["default"].introspection.table_names():
+        return []
+    return [
+        Warning(
+            f"The role {difference.role} is not as loyalty.roles has it.",
+            hint="manage.py sync_roles",
+            id="loyalty.W013",
+        )
+        for difference in roles.differences()
+    ]

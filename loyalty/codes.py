@@ -28,12 +28,13 @@ _KEY_ID_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """One master key and the three keys derived from it, so that no key serves two purposes."""
+    """One master key and the keys derived from it, so that no key serves two purposes."""
 
     id: bytes
     finding: bytes
     sealing: bytes
     token: bytes
+    files: bytes
 
     @classmethod
     def from_base64(cls, encoded: str) -> "_Key":
@@ -47,6 +48,7 @@ class _Key:
             finding=derived(b"find"),
             sealing=derived(b"seal"),
             token=derived(b"token"),
+            files=derived(b"files"),
         )
 
 
@@ -128,18 +130,39 @@ def _digest(key: _Key, code: str, *, is_imported: bool) -> bytes:
 def seal(code: str, *, card_public_id: str) -> bytes:
     """The code encrypted for this one card: moved to another row, it no longer opens."""
     key = _keys()[0]
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = AESGCM(key.sealing).encrypt(nonce, code.encode(), card_public_id.encode())
-    return key.id + nonce + sealed
+    return _sealed(key, key.sealing, code.encode(), card_public_id)
 
 
 def unseal(sealed: bytes, *, card_public_id: str) -> str:
     """The code in clear. Raises `LookupError` when its key is gone from the settings."""
+    return _unsealed(sealed, _sealed_with(sealed).sealing, card_public_id).decode()
+
+
+def seal_file(content: bytes, *, name: str) -> bytes:
+    """A file with codes in it, encrypted under this one name."""
+    key = _keys()[0]
+    return _sealed(key, key.files, content, name)
+
+
+def unseal_file(sealed: bytes, *, name: str) -> bytes:
+    """The file in clear. Raises `LookupError` when its key is gone from the settings."""
+    return _unsealed(sealed, _sealed_with(sealed).files, name)
+
+
+def _sealed(key: _Key, purpose: bytes, content: bytes, name: str) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return key.id + nonce + AESGCM(purpose).encrypt(nonce, content, name.encode())
+
+
+def _unsealed(sealed: bytes, purpose: bytes, name: str) -> bytes:
+    nonce = sealed[_KEY_ID_BYTES : _KEY_ID_BYTES + _NONCE_BYTES]
+    return AESGCM(purpose).decrypt(nonce, sealed[_KEY_ID_BYTES + _NONCE_BYTES :], name.encode())
+
+
+def _sealed_with(sealed: bytes) -> _Key:
     for key in _keys():
         if hmac.compare_digest(key.id, sealed[:_KEY_ID_BYTES]):
-            nonce = sealed[_KEY_ID_BYTES : _KEY_ID_BYTES + _NONCE_BYTES]
-            body = sealed[_KEY_ID_BYTES + _NONCE_BYTES :]
-            return AESGCM(key.sealing).decrypt(nonce, body, card_public_id.encode()).decode()
+            return key
     msg = "The key of this code is not among LOYALTY_CODE_KEYS."
     raise LookupError(msg)
 

@@ -15,6 +15,11 @@ class LedgerError(Exception):
     code: ClassVar[str] = "ledger_error"
     message: ClassVar[str] = gettext_noop("The operation was not carried out.")
 
+    def __init__(self, *positions: int) -> None:
+        """Remember which it is about, of many asked for together; the first is 0."""
+        super().__init__()
+        self.positions = positions
+
     def __str__(self) -> str:
         return self.message
 
@@ -68,6 +73,13 @@ class UnknownTransaction(LedgerError):
     message = gettext_noop("There is no such transaction on this card.")
 
 
+class UnknownCustomer(LedgerError):
+    """No such customer in this store, or one that was erased."""
+
+    code = "unknown_customer"
+    message = gettext_noop("There is no such customer in this store.")
+
+
 class DuplicateCode(LedgerError):
     """The store already has a card with this redemption code."""
 
@@ -82,6 +94,27 @@ class WalletExists(LedgerError):
     message = gettext_noop("The customer already has this wallet.")
 
 
+class BatchNumberTaken(LedgerError):
+    """The batch already has a card with this number."""
+
+    code = "batch_number_taken"
+    message = gettext_noop("The batch already has a card with this number.")
+
+
+class CardChanged(LedgerError):
+    """The card has moved since the caller looked."""
+
+    code = "card_changed"
+    message = gettext_noop("The card has changed since: look at it again.")
+
+
+class NotReversible(LedgerError):
+    """Not an adjustment of this card that was carried out."""
+
+    code = "not_reversible"
+    message = gettext_noop("Only an adjustment that was carried out can be reversed.")
+
+
 class InvalidCode(LedgerError):
     """An imported code that is empty, too long or holds characters that cannot be typed."""
 
@@ -94,6 +127,22 @@ class RequestConflict(LedgerError):
 
     code = "request_conflict"
     message = gettext_noop("This request id was already used for something else.")
+
+
+class BatchNotReady(LedgerError):
+    """A batch that was asked for something in a state in which that makes no sense."""
+
+    code = "batch_not_ready"
+    message = gettext_noop("The batch is not in a state for this; look at its page.")
+
+
+class BatchUsed(LedgerError):
+    """A batch cannot be undone as a whole once one of its cards was used."""
+
+    code = "batch_used"
+    message = gettext_noop(
+        "Some cards of this batch were used already; close the others one by one instead."
+    )
 
 
 class LedgerBusy(LedgerError):
@@ -221,3 +270,10 @@ class MoneyHeld(Decline):
     message = gettext_noop(
         "Part of the balance is held by open purchases; settle or cancel them first."
     )
+
+
+class AlreadyReversed(Decline):
+    """A second reversal of the same operation."""
+
+    code = "already_reversed"
+    message = gettext_noop("The operation was already reversed.")

@@ -169,6 +169,37 @@ def make_renewal(card: GiftCard, **options: Any) -> Operation:
     return ledger.renew(card.pk, **defaults | options)
 
 
+def make_extension(card: GiftCard, *grants: Grant, **options: Any) -> Operation:
+    """A last instant in a year, or as in `options`, for these grants of a card or for all."""
+    defaults: dict[str, Any] = {
+        "expires_at": timezone.now() + datetime.timedelta(days=365),
+        "grant_ids": [grant.pk for grant in grants or card.grants.all()],
+        "request_id": new_id("extend"),
+        "actor": ACTOR,
+        "reason": Reason.CUSTOMER_SERVICE,
+    }
+    return ledger.extend(card.pk, **defaults | options)
+
+
+def make_change_of_owner(card: GiftCard, owner: Customer | None, **options: Any) -> Operation:
+    """A card in other hands, or in nobody's."""
+    defaults = {"request_id": new_id("owner"), "actor": ACTOR, "reason": Reason.CORRECTION}
+    return ledger.change_owner(card.pk, owner=owner, **defaults | options)
+
+
+def make_reversal(operation: Operation, **options: Any) -> Operation:
+    """An adjustment undone."""
+    defaults = {"request_id": new_id("reverse"), "actor": ACTOR, "reason": Reason.CORRECTION}
+    return ledger.reverse(operation, **defaults | options)
+
+
+def make_cards(
+    program: Program | None = None, *cards: ledger.NewCard, **options: Any
+) -> list[GiftCard]:
+    """Many cards at once."""
+    return ledger.issue_many(program or make_program(), cards, **{"actor": ACTOR} | options)
+
+
 def fresh(row: Row) -> Row:
     """The same row as the database has it now."""
     return type(row)._default_manager.get(pk=row.pk)

@@ -1,5 +1,39 @@
-"""The back office's pages. Read only: whoever opens them cannot change, add or delete anything."""
+"""The back office's pages. Those of money only show; what changes it are `loyalty.actions`."""
 
-from loyalty.admin import cards, movements, stores
+from loyalty.admin import (
+    approvals,
+    audit,
+    batches,
+    books,
+    cards,
+    imports,
+    jobs,
+    limits,
+    movements,
+    navigation,
+    orders,
+    reconciliation,
+    search,
+    staff,
+    stores,
+    verdicts,
+)
 
-__all__ = ["cards", "movements", "stores"]
+__all__ = [
+    "approvals",
+    "audit",
+    "batches",
+    "books",
+    "cards",
+    "imports",
+    "jobs",
+    "limits",
+    "movements",
+    "navigation",
+    "orders",
+    "reconciliation",
+    "search",
+    "staff",
+    "stores",
+    "verdicts",
+]

@@ -1,25 +1,41 @@
 """What happened to cards: grants, transactions, operations and entries."""
 
-from django.contrib import admin
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy as _
+from dataclasses import dataclass
+from typing import Any
 
-from loyalty.admin.base import (
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from loyalty.admin.actions import ActionURLs, buttons
+from loyalty.admin.base import ReadOnlyAdmin, Recent
+from loyalty.admin.columns import badge, day, link, linked, moment, money, order_link
+from loyalty.admin.filters import (
+    ChoicesFilter,
+    DayFilter,
+    ExpiringFilter,
+    OpenFilter,
+    PartOfFilter,
     ProgramKindFilter,
-    ReadOnlyAdmin,
-    Recent,
-    badge,
-    day,
-    link,
-    linked,
-    moment,
-    money,
+    RelationFilter,
 )
+from loyalty.admin.formats import shown_amount, shown_moment
+from loyalty.admin.lists import LargeList
+from loyalty.admin.pages import StoryPage, may_see
+from loyalty.admin.parts import Fact, fact_of
+from loyalty.admin.people import name_of
+from loyalty.admin.states import transaction_badge, transaction_state
+from loyalty.admin.stories import movement_of, refusal_of, steps_of
 from loyalty.models import Entry, Grant, Operation, Outcome, Transaction
+
+_STEPS = 100  # VTEX asks for a handful
 
 
 @admin.register(Grant)
-class GrantAdmin(ReadOnlyAdmin[Grant]):
+class GrantAdmin(LargeList[Grant], ReadOnlyAdmin[Grant]):
     """Each credit given, and what is left of it."""
 
     list_display = (
@@ -32,11 +48,16 @@ class GrantAdmin(ReadOnlyAdmin[Grant]):
         "first_day",
         "last_day",
     )
-    list_filter = ("origin", "funding", "card__store", ("card__program__kind", ProgramKindFilter))
+    list_filter = (
+        ("origin", ChoicesFilter),
+        ("funding", ChoicesFilter),
+        ExpiringFilter,
+        ("card__store", RelationFilter),
+        ("card__program__kind", ProgramKindFilter),
+        DayFilter,
+        ("card", PartOfFilter),
+    )
     list_select_related = ("card", "card__store")
-    ordering = ("-id",)
-    search_fields = ("card__public_id",)
-    search_help_text = _("Card id.")
     card_link = link("card", _("gift card"))
     operation_link = link("operation", _("operation"))
     transaction_link = link("transaction", _("transaction"))
@@ -62,9 +83,17 @@ class GrantAdmin(ReadOnlyAdmin[Grant]):
         "created",
     )
     readonly_fields = fields
+    # Entries have no index on their grants: a card has few.
     recent = (
-        Recent(Entry, "grant", ("created", "movement", "shown", "operation_link")),
-        Recent(Entry, "landing_grant", ("created", "movement", "shown", "operation_link")),
+        Recent(
+            Entry, "grant", ("created", "movement", "shown", "operation_link"), {"card": "card"}
+        ),
+        Recent(
+            Entry,
+            "landing_grant",
+            ("created", "movement", "shown", "operation_link"),
+            {"card": "card"},
+        ),
     )
 
     @admin.display(description=_("grant"), ordering="pk")
@@ -73,13 +102,24 @@ class GrantAdmin(ReadOnlyAdmin[Grant]):
         return str(grant.pk)
 
 
+@dataclass(frozen=True, slots=True)
+class FlowStep:
+    """One part of a transaction's way: a label, an amount, and how it stands."""
+
+    label: StrOrPromise
+    amount: str
+    kind: str
+
+
 @admin.register(Transaction)
-class TransactionAdmin(ReadOnlyAdmin[Transaction]):
+class TransactionAdmin(
+    ActionURLs, StoryPage[Transaction], LargeList[Transaction], ReadOnlyAdmin[Transaction]
+):
     """Each purchase and credit that the store asked for."""
 
     list_display = (
         "created",
-        "order_id",
+        "order",
         "card_link",
         "kind",
         "state",
@@ -87,60 +127,109 @@ class TransactionAdmin(ReadOnlyAdmin[Transaction]):
         "settled_shown",
         "given_back",
     )
-    list_filter = ("kind", "card__store", ("card__program__kind", ProgramKindFilter))
+    list_display_links = ("created",)
+    list_filter = (
+        OpenFilter,
+        ("kind", ChoicesFilter),
+        ("card__store", RelationFilter),
+        ("card__program", RelationFilter),
+        ("card__program__kind", ProgramKindFilter),
+        DayFilter,
+        ("card", PartOfFilter),
+    )
     list_select_related = ("card", "card__store")
-    search_fields = ("public_id", "order_id", "request_id", "card__public_id")
-    search_help_text = _("Transaction, order, request (payment) or card id.")
+    story_template = "admin/transaction_page.html"
+    story_related = ("card__store", "card__program", "card__owner")
     card_link = link("card", _("gift card"))
     shown = money("amount", _("amount"))
     settled_shown = money("settled", _("settled"))
-    released_shown = money("released", _("released"))
-    refunded_shown = money("refunded", _("refunded"))
-    held_now = money("held", _("held"), is_stored=False)
     given_back = money("canceled", _("canceled"), is_stored=False)
     created = moment("created_at", _("created at"))
-    fields = (
-        "public_id",
-        "card_link",
-        "kind",
-        "state",
-        "shown",
-        "held_now",
-        "settled_shown",
-        "released_shown",
-        "refunded_shown",
-        "order_id",
-        "order_sequence",
-        "request_id",
-        "created",
-    )
-    readonly_fields = fields
-    recent = (
-        Recent(
-            Operation,
-            "transaction",
-            ("created", "oid_link", "kind", "result", "asked", "moved", "request_id", "actor"),
-        ),
-        Recent(Entry, "transaction", ("created", "movement", "shown", "grant_link")),
-    )
+
+    @admin.display(description=_("order"), ordering="order_id")
+    def order(self, transaction: Transaction) -> str:
+        """The order, leading to everything that touched it."""
+        return order_link(transaction.order_id)
 
     @admin.display(description=_("state"))
     def state(self, transaction: Transaction) -> SafeString:
         """The transaction in one word."""
-        open_states = {Transaction.State.HELD, Transaction.State.PARTIALLY_SETTLED}
-        kind = "open" if transaction.state in open_states else "neutral"
-        return badge(kind, transaction.state.label)
+        return transaction_badge(transaction)
 
     @admin.display(description=_("transaction"))
     def public_id_link(self, transaction: Transaction) -> str:
         """The id, leading to this transaction."""
         return linked(transaction)
 
+    def story_title(self, row: Transaction) -> str:
+        """What kind, of which order."""
+        values = {"order": row.order_id}
+        if row.kind == Transaction.Kind.CREDIT:
+            return gettext("Credit transaction")
+        if row.order_id:
+            return gettext("Purchase of order %(order)s") % values
+        return gettext("Purchase")
+
+    def story(self, request: HttpRequest, row: Transaction) -> dict[str, Any]:
+        """From the hold to what is left, and each step as VTEX knows it."""
+        steps = row.operations.select_related("card__store", "transaction").order_by("id")
+        return {
+            "transaction": row,
+            "card": row.card,
+            "badge": transaction_badge(row),
+            "state": transaction_state(row),
+            "flow": _flow(row),
+            "facts": _facts_of_transaction(row),
+            "steps": steps_of(steps[:_STEPS]) if may_see(request, Operation) else [],
+        }
+
+
+def _flow(transaction: Transaction) -> list[FlowStep]:
+    def step(label: StrOrPromise, units: int, kind: str = "neutral") -> FlowStep:
+        shown = shown_amount(units, transaction.card)
+        return FlowStep(label, shown, kind if units else "none")
+
+    if transaction.kind == Transaction.Kind.CREDIT:
+        return [
+            step(_("credited"), transaction.amount, "good"),
+            step(_("taken back"), transaction.released, "bad"),
+            step(_("can still be taken back"), transaction.cancelable),
+        ]
+    return [
+        step(_("asked for"), transaction.amount),
+        step(_("settled: spent"), transaction.settled, "good"),
+        step(_("released before settlement"), transaction.released),
+        step(_("refunded after settlement"), transaction.refunded),
+        step(_("still held"), transaction.held, "open"),
+    ]
+
+
+def _facts_of_transaction(transaction: Transaction) -> list[Fact]:
+    card = transaction.card
+    facts = [
+        fact_of(_("gift card"), card),
+        *([fact_of(_("owner"), card.owner)] if card.owner else []),
+        fact_of(_("program"), card.program),
+        fact_of(_("store"), card.store),
+        Fact(_("created at"), shown_moment(transaction.created_at, card.store)),
+        Fact(_("time zone"), card.store.time_zone),
+    ]
+    if transaction.order_id:
+        facts.insert(0, Fact(_("order"), order_link(transaction.order_id)))
+    if transaction.order_sequence:
+        facts.append(Fact(_("order sequence"), transaction.order_sequence))
+    return [
+        *facts,
+        Fact(_("transaction id"), transaction.public_id),
+        Fact(_("request id (payment)"), transaction.request_id),
+    ]
+
 
 @admin.register(Operation)
-class OperationAdmin(ReadOnlyAdmin[Operation]):
+class OperationAdmin(ActionURLs, LargeList[Operation], ReadOnlyAdmin[Operation]):
     """Each request made of a card, accepted or declined."""
 
+    change_form_template = "admin/operation_page.html"
     list_display = (
         "created",
         "card_link",
@@ -148,21 +237,22 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
         "result",
         "asked",
         "moved",
-        "actor",
+        "who",
         "reason",
     )
-    list_filter = ("kind", "outcome", "reason", "card__store")
-    list_select_related = ("card", "card__store", "transaction")
-    search_fields = (
-        "oid",
-        "card__public_id",
-        "transaction__public_id",
-        "transaction__order_id",
-        "transaction__request_id",
+    list_filter = (
+        ("kind", ChoicesFilter),
+        ("outcome", ChoicesFilter),
+        ("reason", ChoicesFilter),
+        ("card__store", RelationFilter),
+        DayFilter,
+        ("card", PartOfFilter),
+        ("transaction", PartOfFilter),
     )
-    search_help_text = _("Operation, transaction, order, request (payment) or card id.")
+    list_select_related = ("card", "card__store", "transaction")
     card_link = link("card", _("gift card"))
     transaction_link = link("transaction", _("transaction"))
+    reverses_link = link("reverses", _("reverses"))
     asked = money("amount", _("amount asked for"))
     moved = money("applied", _("amount moved"))
     created = moment("created_at", _("created at"))
@@ -172,23 +262,25 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
         "transaction_link",
         "kind",
         "result",
+        "refusal",
         "asked",
         "moved",
         "request_id",
-        "actor",
+        "who",
         "reason",
         "note",
+        "reverses_link",
         "created",
     )
-    readonly_fields = (
-        "card_link",
-        "transaction_link",
-        "result",
-        "asked",
-        "moved",
-        "created",
-    )
+    readonly_fields = fields
     recent = (Recent(Entry, "operation", ("created", "movement", "shown", "grant_link")),)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """The page, with what can be done."""
+        context["buttons"] = buttons(request, context["original"])
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("outcome"), ordering="outcome")
     def result(self, operation: Operation) -> SafeString:
@@ -197,6 +289,16 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
             return badge("good", operation.get_outcome_display())
         return badge("bad", operation.decline_code)
 
+    @admin.display(description=_("refusal"))
+    def refusal(self, operation: Operation) -> str:
+        """Why not, in words."""
+        return refusal_of(operation)
+
+    @admin.display(description=_("by"), ordering="actor")
+    def who(self, operation: Operation) -> str:
+        """The person, VTEX, or our own clock."""
+        return name_of(operation.actor)
+
     @admin.display(description=_("operation"))
     def oid_link(self, operation: Operation) -> str:
         """The id, leading to this operation."""
@@ -204,7 +306,7 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnlyAdmin[Entry]):
+class EntryAdmin(LargeList[Entry], ReadOnlyAdmin[Entry]):
     """Each movement of money, in the order in which it happened."""
 
     list_display = (
@@ -217,10 +319,18 @@ class EntryAdmin(ReadOnlyAdmin[Entry]):
         "operation_link",
         "transaction_link",
     )
-    list_filter = ("source", "target", "card__store")
+    list_filter = (
+        ("source", ChoicesFilter),
+        ("target", ChoicesFilter),
+        ("card__store", RelationFilter),
+        DayFilter,
+        ("card", PartOfFilter),
+        ("transaction", PartOfFilter),
+        ("operation", PartOfFilter),
+        ("grant", PartOfFilter),
+        ("landing_grant", PartOfFilter),
+    )
     list_select_related = ("card", "card__store", "operation", "transaction", "grant")
-    search_fields = ("card__public_id", "transaction__public_id", "transaction__order_id")
-    search_help_text = _("Card, transaction or order id.")
     card_link = link("card", _("gift card"))
     operation_link = link("operation", _("operation"))
     transaction_link = link("transaction", _("transaction"))
@@ -248,4 +358,4 @@ class EntryAdmin(ReadOnlyAdmin[Entry]):
     @admin.display(description=_("movement"))
     def movement(self, entry: Entry) -> str:
         """Between which buckets."""
-        return f"{entry.get_source_display()} → {entry.get_target_display()}"
+        return movement_of(entry)

@@ -6,7 +6,9 @@ from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from loyalty.admin.actions import ActionURLs
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, moment
+from loyalty.admin.privacy import PersonalDataURLs
 from loyalty.models import Customer, GiftCard, Program, Store
 
 
@@ -32,7 +34,7 @@ class StoreAdmin(ReadOnlyAdmin[Store]):
 
 
 @admin.register(Program)
-class ProgramAdmin(ReadOnlyAdmin[Program]):
+class ProgramAdmin(ActionURLs, ReadOnlyAdmin[Program]):
     """The kinds of credit of each store."""
 
     list_display = ("name", "store", "kind", "funding", "validity_days", "relation_name", "point")
@@ -71,7 +73,7 @@ class ProgramAdmin(ReadOnlyAdmin[Program]):
 
 
 @admin.register(Customer)
-class CustomerAdmin(ReadOnlyAdmin[Customer]):
+class CustomerAdmin(PersonalDataURLs, ActionURLs, ReadOnlyAdmin[Customer]):
     """The owners of cards."""
 
     list_display = ("__str__", "email", "document", "corporate_document", "store", "created")

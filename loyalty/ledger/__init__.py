@@ -1,41 +1,56 @@
 """The only code that moves money.
 
-Each verb is one durable transaction on one card, and happens once for each request id:
+Each verb is one durable transaction on one card (`issue_many`, `expire_many`: on many), and happens
+once for each request id:
 
 | verb              | movement                                            |
 |-------------------|-----------------------------------------------------|
-| issue             | outside → available, on a new card                  |
+| issue, issue_many | outside → available, on a new card                  |
 | credit            | outside → available                                 |
 | authorize         | available → held                                    |
 | settle            | held → spent                                        |
 | cancel (debit)    | held → available, then spent → available            |
 | cancel (credit)   | available → removed                                 |
-| expire            | available → expired                                 |
+| expire(_many)     | available → expired                                 |
 | adjust            | outside → available, or available → removed         |
+| reverse           | available → removed, or removed → available         |
 | block, unblock    | nothing                                             |
+| change_owner      | nothing                                             |
+| extend            | expired → available, if anything was booked         |
 | renew             | available → expired, if anything is due             |
 | close             | available → removed                                 |
 """
 
-from loyalty.ledger.credits import adjust, credit, expire, issue
+from loyalty.ledger.credits import Expiries, adjust, credit, expire, expire_many
+from loyalty.ledger.durability import rehearsal
 from loyalty.ledger.idempotency import Recall, StepRecall, recall_purchase, recall_step
+from loyalty.ledger.issuance import NewCard, issue, issue_many
 from loyalty.ledger.purchases import authorize, cancel, settle
-from loyalty.ledger.states import block, close, renew, unblock
+from loyalty.ledger.reversals import reverse
+from loyalty.ledger.states import block, change_owner, close, extend, renew, unblock
 
 __all__ = [
+    "Expiries",
+    "NewCard",
     "Recall",
     "StepRecall",
     "adjust",
     "authorize",
     "block",
     "cancel",
+    "change_owner",
     "close",
     "credit",
     "expire",
+    "expire_many",
+    "extend",
     "issue",
+    "issue_many",
     "recall_purchase",
     "recall_step",
+    "rehearsal",
     "renew",
+    "reverse",
     "settle",
     "unblock",
 ]

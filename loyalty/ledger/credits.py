@@ -1,144 +1,35 @@
-"""The verbs that put credit on cards and take it off: issue, credit, adjust, expire.
+"""The verbs that put credit on cards that exist and take it off: credit, adjust, expire(_many).
 
 Amounts are units of the card.
 """
 
 import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from django.db import IntegrityError
 from django.utils import timezone
 
-from loyalty import codes
 from loyalty.exceptions import (
     BalanceLimitExceeded,
     BelowZero,
     CardBlocked,
     CardClosed,
     CardExpired,
-    DuplicateCode,
     InvalidAmount,
     InvalidDates,
     NotReloadable,
     ReasonRequired,
     RequestConflict,
-    WalletExists,
 )
+from loyalty.ledger.durability import durable
 from loyalty.ledger.idempotency import check_request_id
-from loyalty.ledger.position import Position, lock_card
-from loyalty.ledger.posting import (
-    Movement,
-    NewGrant,
-    NewTransaction,
-    Request,
-    declines_recorded,
-    durable,
-    new_public_id,
-    open_balance,
-    post,
-    post_transaction,
-)
-from loyalty.models import (
-    Bucket,
-    Customer,
-    Funding,
-    GiftCard,
-    Operation,
-    Origin,
-    Program,
-    Reason,
-    Transaction,
-)
-from loyalty.money import MAX_UNITS, checked, exponent_of
+from loyalty.ledger.movements import Movement, NewGrant, NewTransaction, Request
+from loyalty.ledger.position import Position, lock_card, lock_free
+from loyalty.ledger.posting import declines_recorded, post, post_expiries, post_transaction
+from loyalty.models import Bucket, Funding, Operation, Origin, Program, Reason, Transaction
+from loyalty.money import MAX_UNITS, checked
 
-ISSUE, CREDIT, ADJUST, EXPIRE = (
-    Operation.Kind.ISSUE,
-    Operation.Kind.CREDIT,
-    Operation.Kind.ADJUST,
-    Operation.Kind.EXPIRE,
-)
-
-_UNIQUE = {"card_code_in_store": DuplicateCode, "card_wallet_of_owner": WalletExists}
-
-
-def issue(
-    program: Program,
-    *,
-    actor: str,
-    amount: int = 0,
-    owner: Customer | None = None,
-    imported_code: str = "",
-    currency: str = "",
-    valid_from: datetime.datetime | None = None,
-    expires_at: datetime.datetime | None = None,
-    is_restricted: bool | None = None,
-    is_reloadable: bool | None = None,
-    is_reusable: bool | None = None,
-    relation_name: str | None = None,
-    caption: str | None = None,
-    reason: str = "",
-    note: str = "",
-) -> GiftCard:
-    """Create a card with its balance and, when `amount` is not 0, its first grant.
-
-    What is not given comes from the program, whose validity is that of each credit: the card's own
-    end too, unless it is reloadable. A card in another currency than the store's counts in that
-    currency's own units. Raises `DuplicateCode` for an imported code that the store already has,
-    `WalletExists` for an owner's second one of a relation, `InvalidCode`, `InvalidDates`,
-    `InvalidAmount`, `UnknownCurrency`.
-    """
-    if amount:
-        checked(amount)
-    now = timezone.now()
-    code = codes.imported(imported_code) if imported_code else codes.generate()
-    is_imported = bool(imported_code)
-    public_id = new_public_id()
-    is_foreign = currency not in {"", program.store.currency}
-    start = valid_from or now
-    end = expires_at or program.expiry_after(start)
-    if end is not None and end <= start:
-        raise InvalidDates
-    reloadable = program.is_reloadable if is_reloadable is None else is_reloadable
-    card = GiftCard(
-        public_id=public_id,
-        store=program.store,
-        program=program,
-        owner=owner,
-        code_digest=codes.digest(code, is_imported=is_imported),
-        code_sealed=codes.seal(code, card_public_id=public_id),
-        code_last4=codes.last4(code),
-        is_imported=is_imported,
-        currency=currency or program.store.currency,
-        exponent=exponent_of(currency) if is_foreign else program.exponent,
-        valid_from=start,
-        # A card that is reloaded outlives each of its credits; other cards are their one credit.
-        expires_at=expires_at if reloadable else end,
-        is_restricted=program.is_restricted if is_restricted is None else is_restricted,
-        is_reloadable=reloadable,
-        is_reusable=program.is_reusable if is_reusable is None else is_reusable,
-        relation_name=program.relation_name if relation_name is None else relation_name,
-        caption=program.caption if caption is None else caption,
-        terms_version=program.terms_version,
-        created_at=now,
-    )
-    try:
-        with durable():
-            _refuse_known_code(card, code)
-            card.save(force_insert=True)
-            open_balance(card)
-            request_id = f"issue:{public_id}"
-            position = lock_card(card.pk, kind=ISSUE, request_id=request_id)
-            movements = []
-            if amount:
-                grant = NewGrant(Origin.ISSUE, program.funding, amount, start, end)
-                movements = [Movement(Bucket.OUTSIDE, Bucket.AVAILABLE, amount, grant)]
-            request = Request(ISSUE, request_id, amount, actor, reason, note, at=now)
-            post(position, request, movements)
-    except IntegrityError as error:
-        for constraint, refusal in _UNIQUE.items():
-            if constraint in str(error):
-                raise refusal from error
-        raise
-    return card
+CREDIT, ADJUST, EXPIRE = Operation.Kind.CREDIT, Operation.Kind.ADJUST, Operation.Kind.EXPIRE
 
 
 def credit(
@@ -244,6 +135,26 @@ def expire(card_id: int, *, actor: str) -> Operation | None:
         return post(position, request, movements)
 
 
+@dataclass(frozen=True, slots=True)
+class Expiries:
+    """The cards of which something was booked, and those that somebody else had locked."""
+
+    booked: frozenset[int]
+    locked: frozenset[int]
+
+
+def expire_many(card_ids: Sequence[int], *, actor: str) -> Expiries:
+    """The same for some hundred cards in one transaction, without those that are locked just now.
+
+    All of them or none: whoever meets an error of the database tries them one at a time.
+    """
+    asked = frozenset(card_ids)
+    with durable():
+        mine = lock_free(sorted(asked))
+        booked = post_expiries(mine, actor=actor, at=timezone.now()) if mine else []
+    return Expiries(frozenset(booked), asked.difference(mine))
+
+
 def expired(position: Position, now: datetime.datetime) -> list[Movement]:
     """The movements that book what has expired, with the card or by its own dates."""
     return [
@@ -308,10 +219,3 @@ def _grant(
     return NewGrant(
         origin, funding or Funding(program.funding), request.amount, start, end, reference
     )
-
-
-def _refuse_known_code(card: GiftCard, code: str) -> None:
-    """A typed code finds one card: also under the previous key, also among codes that we made."""
-    known = codes.typed_digests(code)
-    if GiftCard.objects.filter(store=card.store, code_digest__in=known).exists():
-        raise DuplicateCode

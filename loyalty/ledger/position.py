@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
+
 from loyalty import prepared
 from loyalty.exceptions import UnknownCard, UnknownTransaction
 from loyalty.identity import Identity
@@ -206,6 +208,19 @@ def lock_transaction(
             "amount": amount,
         },
     )
+
+
+_LOCK_FREE = """
+    SELECT card_id FROM loyalty_balance WHERE card_id = ANY(%s)
+    ORDER BY card_id FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+
+def lock_free(card_ids: Sequence[int]) -> list[int]:
+    """Lock those of the cards that nobody has locked; waits for none. What they hold: read after."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_FREE, [list(card_ids)])
+        return [card_id for (card_id,) in cursor.fetchall()]
 
 
 def _read(statement: str, parameters: dict[str, Any]) -> Position:

@@ -6,101 +6,26 @@ movements and is written in one statement. Amounts are units of the card.
 """
 
 import datetime
-import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import IntegrityError, InterfaceError, OperationalError
-from django.db.transaction import atomic
-from django.utils import timezone
+from django.db import connection
 
 from loyalty import prepared
-from loyalty.exceptions import Decline, LedgerBusy
+from loyalty.exceptions import Decline
+from loyalty.ledger.movements import (
+    Issue,
+    LaterEnd,
+    Movement,
+    NewGrant,
+    NewTransaction,
+    Request,
+    new_public_id,
+)
 from loyalty.ledger.position import Position
-from loyalty.models import Balance, Bucket, GiftCard, Operation, Outcome, Transaction
-
-_ONCE = "operation_happens_once"
-
-
-def new_public_id() -> str:
-    """An id for URLs: 32 hexadecimal digits, 128 random bits, never empty (known issue 855864)."""
-    return secrets.token_hex(16)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NewGrant:
-    """A grant that the operation opens."""
-
-    origin: str
-    funding: str
-    amount: int
-    valid_from: datetime.datetime
-    expires_at: datetime.datetime | None
-    reference: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """Units of a grant from bucket to bucket; `landing` is where a late refund lands instead."""
-
-    source: Bucket
-    target: Bucket
-    amount: int
-    grant: int | NewGrant
-    landing: NewGrant | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NewTransaction:
-    """A debit or credit that the operation opens."""
-
-    kind: Transaction.Kind
-    order_id: str = ""
-    order_sequence: str = ""
-    public_id: str = field(default_factory=new_public_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What was asked of the card, by whom, and when the ledger took it up."""
-
-    kind: Operation.Kind
-    request_id: str
-    amount: int
-    actor: str
-    reason: str = ""
-    note: str = ""
-    oid: str = field(default_factory=new_public_id)
-    # Looked up when it is called: a stopped clock (`loyalty.demo`, tests) must reach it.
-    at: datetime.datetime = field(default_factory=lambda: timezone.now())  # noqa: PLW0108
-
-
-@contextmanager
-def durable() -> Iterator[None]:
-    """One durable transaction: leaving it without an error means that the money is committed.
-
-    A `Decline` is committed too, with its record, before it goes on to the caller. Raises
-    `LedgerBusy` when the lock was not to be had in time, the connection broke (so that the outcome
-    is unknown), or an equal request got in between: the same request may be sent again.
-    """
-    declined: Decline | None = None
-    try:
-        with atomic(durable=True):
-            try:
-                yield
-            except Decline as decline:
-                declined = decline
-    except (OperationalError, InterfaceError) as error:
-        raise LedgerBusy from error
-    except IntegrityError as error:
-        if _ONCE in str(error):
-            raise LedgerBusy from error
-        raise
-    if declined:
-        raise declined
+from loyalty.models import Bucket, Operation, Origin, Outcome, Transaction
 
 
 @contextmanager
@@ -115,11 +40,6 @@ def declines_recorded(
         raise
 
 
-def open_balance(card: GiftCard) -> None:
-    """The empty balance of a new card."""
-    Balance.objects.create(card_id=card.pk)  # not the card: it would keep this empty copy
-
-
 def post(
     position: Position,
     request: Request,
@@ -128,6 +48,7 @@ def post(
     transaction: Transaction | None = None,
     decline_code: str = "",
     card_changes: dict[str, object] | None = None,
+    later_end: LaterEnd | None = None,
 ) -> Operation:
     """Write one operation and all that follows from it, in one statement.
 
@@ -138,6 +59,7 @@ def post(
     if transaction:
         statement.transaction_id = transaction.pk
         statement.advance_transaction(movements)
+    statement.later_end = later_end
     statement.record(movements, decline_code)
     if card_changes:
         statement.change_card(card_changes)
@@ -157,6 +79,7 @@ def post(
         reason=request.reason,
         note=request.note,
         created_at=request.at,
+        reverses_id=request.reverses_id,
     )
 
 
@@ -181,6 +104,126 @@ def post_transaction(
     )
 
 
+# A new card has one row in each table: the values of a thousand cards travel as a few arrays.
+_ISSUED = """
+    WITH issued AS (
+        SELECT * FROM unnest(
+            %(cards)s::bigint[], %(oids)s::text[], %(requests)s::text[], %(amounts)s::bigint[],
+            %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(references)s::text[]
+        ) row (card_id, oid, request_id, amount, valid_from, expires_at, reference)
+    ), balance AS (
+        INSERT INTO loyalty_balance
+            (card_id, credited, available, held, spent, expired, removed, version)
+        SELECT card_id, amount, amount, 0, 0, 0, 0, CASE WHEN amount > 0 THEN 1 ELSE 0 END
+        FROM issued
+    ), operation AS (
+        INSERT INTO loyalty_operation (oid, card_id, kind, request_id, amount, applied, outcome,
+            decline_code, actor, reason, note, created_at)
+        SELECT oid, card_id, %(kind)s, request_id, amount, amount, %(ok)s,
+               '', %(actor)s, %(reason)s, %(note)s, %(at)s
+        FROM issued RETURNING id, card_id
+    ), lot AS (
+        INSERT INTO loyalty_grant (card_id, operation_id, origin, funding, amount, remaining,
+            valid_from, expires_at, reference, created_at)
+        SELECT card_id, operation.id, %(origin)s, %(funding)s, amount, amount,
+               valid_from, expires_at, reference, %(at)s
+        FROM issued JOIN operation USING (card_id) WHERE amount > 0
+        RETURNING id, card_id, operation_id, amount
+    )
+    INSERT INTO loyalty_entry (card_id, seq, operation_id, grant_id, source, target, amount,
+        available_after, held_after, created_at)
+    SELECT card_id, 1, operation_id, id, %(outside)s, %(available)s, amount, amount, 0, %(at)s
+    FROM lot
+"""
+
+
+def post_issues(
+    issues: Sequence[Issue],
+    *,
+    funding: str,
+    actor: str,
+    reason: str,
+    note: str,
+    at: datetime.datetime,
+) -> None:
+    """Open the books of new cards, in one statement: balance, operation, first grant and entry.
+
+    Nobody else sees these cards yet, so that there is nothing to lock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ISSUED,
+            {
+                "cards": [issue.card_id for issue in issues],
+                "oids": [new_public_id() for _ in issues],
+                "requests": [issue.request_id for issue in issues],
+                "amounts": [issue.amount for issue in issues],
+                "starts": [issue.valid_from for issue in issues],
+                "ends": [issue.expires_at for issue in issues],
+                "references": [issue.reference for issue in issues],
+                "kind": Operation.Kind.ISSUE,
+                "ok": Outcome.OK,
+                "origin": Origin.ISSUE,
+                "funding": funding,
+                "actor": actor,
+                "reason": reason,
+                "note": note,
+                "at": at,
+                "outside": Bucket.OUTSIDE,
+                "available": Bucket.AVAILABLE,
+            },
+        )
+
+
+# All that is left of the grants that are over, of many cards whose balances are locked.
+_EXPIRED = """
+    WITH due AS MATERIALIZED (
+        SELECT lot.card_id, lot.id, lot.remaining AS amount, balance.version, balance.held,
+               balance.available - sum(lot.remaining) OVER turn AS available,
+               row_number() OVER turn AS number
+        FROM loyalty_grant lot
+        JOIN loyalty_giftcard card ON card.id = lot.card_id
+        JOIN loyalty_balance balance ON balance.card_id = lot.card_id
+        WHERE lot.card_id = ANY(%(cards)s) AND lot.remaining > 0
+          AND least(lot.expires_at, card.expires_at) <= %(at)s
+        WINDOW turn AS (PARTITION BY lot.card_id ORDER BY lot.id)
+    ), total AS MATERIALIZED (
+        SELECT card_id, version, sum(amount) AS amount, count(*) AS grants
+        FROM due GROUP BY card_id, version
+    ), operation AS (
+        INSERT INTO loyalty_operation (oid, card_id, kind, request_id, amount, applied, outcome,
+            decline_code, actor, reason, note, created_at)
+        SELECT oid, card_id, 'expire', 'expire:' || version, amount, amount, 'ok',
+               '', %(actor)s, '', '', %(at)s
+        FROM total JOIN unnest(%(cards)s, %(oids)s) named (card_id, oid) USING (card_id)
+        RETURNING id, card_id
+    ), balance AS (
+        UPDATE loyalty_balance SET available = available - amount, expired = expired + amount,
+            version = loyalty_balance.version + grants
+        FROM total WHERE total.card_id = loyalty_balance.card_id
+    ), lot AS (
+        UPDATE loyalty_grant SET remaining = remaining - due.amount
+        FROM due WHERE due.id = loyalty_grant.id
+    ), entry AS (
+        INSERT INTO loyalty_entry (card_id, seq, operation_id, grant_id, source, target, amount,
+            available_after, held_after, created_at)
+        SELECT card_id, version + number, operation.id, due.id, 'available', 'expired', amount,
+               available, held, %(at)s
+        FROM due JOIN operation USING (card_id)
+    )
+    SELECT card_id FROM total
+"""
+
+
+def post_expiries(card_ids: Sequence[int], *, actor: str, at: datetime.datetime) -> list[int]:
+    """Book what has expired of cards that are locked, as `credits.expire` does for one; which."""
+    oids = [new_public_id() for _ in card_ids]
+    values = {"cards": list(card_ids), "oids": oids, "actor": actor, "at": at}
+    with connection.cursor() as cursor:
+        cursor.execute(_EXPIRED, values)
+        return [card_id for (card_id,) in cursor.fetchall()]
+
+
 def _total(movements: Sequence[Movement]) -> int:
     return sum(movement.amount for movement in movements)
 
@@ -192,6 +235,7 @@ class _Statement:
         self.position = position
         self.request = request
         self.transaction_id: int | None = None
+        self.later_end: LaterEnd | None = None
         self._opens_transaction = False
         self._ctes: list[str] = []
         self._parameters: list[Any] = []
@@ -250,8 +294,8 @@ class _Statement:
         self._add(
             "operation",
             "INSERT INTO loyalty_operation (oid, card_id, kind, request_id, amount, applied,"
-            " outcome, decline_code, actor, reason, note, created_at, transaction_id)"
-            f" VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {transaction})"
+            " outcome, decline_code, actor, reason, note, created_at, reverses_id, transaction_id)"
+            f" VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {transaction})"
             " RETURNING id, transaction_id",
             request.oid,
             self.position.card_id,
@@ -265,15 +309,16 @@ class _Statement:
             request.reason,
             request.note,
             request.at,
+            request.reverses_id,
             *parameters,
         )
         if movements:
             self._move(movements)
+        self._change_grants(movements)
 
     def _move(self, movements: Sequence[Movement]) -> None:
         new_grants = self._open_grants(movements)
         self._change_balance(movements)
-        self._change_remaining(movements)
         self._number_entries(movements, new_grants)
 
     def _open_grants(self, movements: Sequence[Movement]) -> dict[NewGrant, str]:
@@ -321,8 +366,10 @@ class _Statement:
             self.position.card_id,
         )
 
-    def _change_remaining(self, movements: Sequence[Movement]) -> None:
-        change: Counter[int] = Counter()
+    def _change_grants(self, movements: Sequence[Movement]) -> None:
+        """What remains, and a later end: of one row at once, which a statement may change once."""
+        later = self.later_end
+        change: Counter[int] = Counter(dict.fromkeys(later.grant_ids, 0) if later else {})
         for movement in movements:
             if not isinstance(movement.grant, int):
                 continue
@@ -331,11 +378,13 @@ class _Statement:
             elif movement.target == Bucket.AVAILABLE and not movement.landing:
                 change[movement.grant] += movement.amount
         if change:
+            end, parameters = (", expires_at = %s", [later.expires_at]) if later else ("", [])
             rows = ", ".join(["(%s::bigint, %s::bigint)"] * len(change))
             self._add(
                 "remaining",
-                "UPDATE loyalty_grant SET remaining = remaining + change.amount"
+                f"UPDATE loyalty_grant SET remaining = remaining + change.amount{end}"
                 f" FROM (VALUES {rows}) change (id, amount) WHERE loyalty_grant.id = change.id",
+                *parameters,
                 *(value for pair in change.items() for value in pair),
             )
 

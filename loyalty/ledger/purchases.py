@@ -20,18 +20,11 @@ from loyalty.exceptions import (
     WrongToken,
 )
 from loyalty.identity import Identity
+from loyalty.ledger.durability import durable
 from loyalty.ledger.idempotency import check_request_id
+from loyalty.ledger.movements import Movement, NewGrant, NewTransaction, Request
 from loyalty.ledger.position import Lot, Position, lock_card, lock_transaction
-from loyalty.ledger.posting import (
-    Movement,
-    NewGrant,
-    NewTransaction,
-    Request,
-    declines_recorded,
-    durable,
-    post,
-    post_transaction,
-)
+from loyalty.ledger.posting import declines_recorded, post, post_transaction
 from loyalty.models import Bucket, Operation, Origin, Transaction
 from loyalty.money import checked
 
@@ -74,7 +67,15 @@ def authorize(
         return post_transaction(position, request, movements, opens)
 
 
-def settle(transaction: Transaction, *, amount: int, request_id: str, actor: str) -> Operation:
+def settle(
+    transaction: Transaction,
+    *,
+    amount: int,
+    request_id: str,
+    actor: str,
+    reason: str = "",
+    note: str = "",
+) -> Operation:
     """Capture `amount` of a debit's hold: held → spent. Expiry and block of the card do not matter.
 
     A credit is final from the start: it is answered as settled, and nothing moves or is recorded.
@@ -92,18 +93,26 @@ def settle(transaction: Transaction, *, amount: int, request_id: str, actor: str
         if position.prior:
             return position.prior.first_answer(SETTLE, amount).operation
         debit = position.step_of
-        request = Request(SETTLE, request_id, amount, actor)
+        request = Request(SETTLE, request_id, amount, actor, reason, note)
         with declines_recorded(position, request, transaction=debit):
             if amount > debit.held:
                 raise ExceedsHold
         movements = [
             Movement(Bucket.HELD, Bucket.SPENT, share, lot.id)
-            for lot, share in _spread(amount, position.lots, lambda lot: lot.held)
+            for lot, share in spread(amount, position.lots, lambda lot: lot.held)
         ]
         return post(position, request, movements, transaction=debit)
 
 
-def cancel(transaction: Transaction, *, amount: int, request_id: str, actor: str) -> Operation:
+def cancel(
+    transaction: Transaction,
+    *,
+    amount: int,
+    request_id: str,
+    actor: str,
+    reason: str = "",
+    note: str = "",
+) -> Operation:
     """Undo `amount` of a debit (back to available) or of a credit (available → removed).
 
     Of a debit, what is held goes back first, then what was spent, to the grants it came from. When
@@ -118,7 +127,7 @@ def cancel(transaction: Transaction, *, amount: int, request_id: str, actor: str
         if position.prior:
             return position.prior.first_answer(CANCEL, amount).operation
         target = position.step_of
-        request = Request(CANCEL, request_id, amount, actor)
+        request = Request(CANCEL, request_id, amount, actor, reason, note)
         undo = _give_back if target.kind == Transaction.Kind.DEBIT else _take_back
         with declines_recorded(position, request, transaction=target):
             movements, card_changes = undo(position, target, request)
@@ -170,7 +179,7 @@ def _hold(position: Position, amount: int, now: datetime.datetime) -> list[Movem
         raise InsufficientBalance
     return [
         Movement(Bucket.AVAILABLE, Bucket.HELD, share, lot.id)
-        for lot, share in _spread(amount, usable, lambda lot: lot.remaining)
+        for lot, share in spread(amount, usable, lambda lot: lot.remaining)
     ]
 
 
@@ -189,12 +198,12 @@ def _give_back(
             (Bucket.HELD, release, lambda lot: lot.held),
             (Bucket.SPENT, amount - release, lambda lot: lot.spent),
         )
-        for lot, share in _spread(total, last_taken_first, part)
+        for lot, share in spread(total, last_taken_first, part)
     ]
-    return _landed(position, request, steps)
+    return landed(position, request, steps)
 
 
-def _landed(
+def landed(
     position: Position, request: Request, steps: list[tuple[Bucket, Lot, int]]
 ) -> tuple[list[Movement], dict[str, object]]:
     """Back to the grants it came from; from an expired one to a new grant, one for each funding."""
@@ -246,11 +255,11 @@ def _take_back(
         raise CreditSpent
     return [
         Movement(Bucket.AVAILABLE, Bucket.REMOVED, share, lot.id)
-        for lot, share in _spread(request.amount, lots, lambda lot: lot.remaining)
+        for lot, share in spread(request.amount, lots, lambda lot: lot.remaining)
     ], {}
 
 
-def _spread(
+def spread(
     amount: int, lots: Iterable[Lot], part: Callable[[Lot], int]
 ) -> Iterable[tuple[Lot, int]]:
     """Fill an amount from one lot after the other; the caller has checked that it is there."""

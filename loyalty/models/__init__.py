@@ -1,28 +1,71 @@
 """The nouns of the credit system, one a file. Money tables are written only by `loyalty.ledger`."""
 
+from loyalty.models.approval import Approval
+from loyalty.models.audit import AuditAction, AuditEvent
 from loyalty.models.balance import Balance
+from loyalty.models.batch import Batch, BatchOwner, ImportFile
+from loyalty.models.books import (
+    BookCohort,
+    BookDay,
+    BookProgress,
+    ExpiringMoney,
+    MonthClosing,
+    MonthClosingLine,
+    OpenHold,
+)
 from loyalty.models.card import GiftCard
 from loyalty.models.customer import Customer
 from loyalty.models.entry import Bucket, Entry
 from loyalty.models.grant import Funding, Grant, Origin
-from loyalty.models.operation import Operation, Outcome, Reason
+from loyalty.models.job import Job, JobKind
+from loyalty.models.operation import Operation, OperationKind, Outcome, Reason
 from loyalty.models.program import Program
+from loyalty.models.reconciliation import (
+    Discrepancy,
+    DiscrepancyKind,
+    ReconciliationFile,
+    ReconciliationRun,
+)
+from loyalty.models.staff import Spending, SpendingLimit, StaffProfile
 from loyalty.models.store import Store
 from loyalty.models.transaction import Transaction
 
 __all__ = [
+    "Approval",
+    "AuditAction",
+    "AuditEvent",
     "Balance",
+    "Batch",
+    "BatchOwner",
+    "BookCohort",
+    "BookDay",
+    "BookProgress",
     "Bucket",
     "Customer",
+    "Discrepancy",
+    "DiscrepancyKind",
     "Entry",
+    "ExpiringMoney",
     "Funding",
     "GiftCard",
     "Grant",
+    "ImportFile",
+    "Job",
+    "JobKind",
+    "MonthClosing",
+    "MonthClosingLine",
+    "OpenHold",
     "Operation",
+    "OperationKind",
     "Origin",
     "Outcome",
     "Program",
     "Reason",
+    "ReconciliationFile",
+    "ReconciliationRun",
+    "Spending",
+    "SpendingLimit",
+    "StaffProfile",
     "Store",
     "Transaction",
 ]

@@ -51,12 +51,41 @@ class GiftCard(models.Model):
     caption = models.CharField(_("caption"), max_length=100, blank=True)
     terms_version = models.CharField(_("version of the terms"), max_length=20, blank=True)
     created_at = models.DateTimeField(_("issued at"))
+    # By name: a batch knows the customers that it is for.
+    batch = models.ForeignKey(
+        "loyalty.Batch",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="cards",
+        db_index=False,  # the unique constraint begins with it
+        verbose_name=_("batch"),
+    )
+    batch_number = models.PositiveIntegerField(_("number in the batch"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("gift card")
         verbose_name_plural = _("gift cards")
         ordering = ["-id"]
+        permissions = [
+            ("issue_card", "Can issue a card"),
+            ("credit_card", "Can give credit"),
+            ("adjust_card", "Can adjust a balance"),
+            ("block_card", "Can block and unblock"),
+            ("extend_card", "Can extend the validity"),
+            ("close_card", "Can close a card"),
+            ("change_owner", "Can change the owner"),
+            ("reveal_code", "Can reveal and print a code"),
+        ]
+        indexes = [models.Index(fields=["code_last4"], name="card_last4")]
         constraints = [
+            # A batch issued twice, or by two workers, still has each of its cards once.
+            models.UniqueConstraint(fields=["batch", "batch_number"], name="card_number_in_batch"),
+            models.CheckConstraint(
+                condition=Q(batch=None, batch_number=None)
+                | Q(batch__isnull=False, batch_number__isnull=False),
+                name="card_batch_and_number",
+            ),
             models.UniqueConstraint(fields=["store", "code_digest"], name="card_code_in_store"),
             # One open wallet per customer and relation: a reward is credited to the one there is.
             models.UniqueConstraint(

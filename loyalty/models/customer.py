@@ -49,6 +49,7 @@ class Customer(models.Model):
     corporate_document = models.CharField(_("company document"), max_length=254, blank=True)
     name = models.CharField(_("name"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    erased_at = models.DateTimeField(_("erased at"), null=True, blank=True, editable=False)
 
     objects = CustomerQuerySet.as_manager()
 
@@ -56,12 +57,22 @@ class Customer(models.Model):
         verbose_name = _("customer")
         verbose_name_plural = _("customers")
         ordering = ["-id"]
+        permissions = [
+            ("export_person", "Can export a person's data"),
+            ("erase_person", "Can erase a person"),
+        ]
         constraints = [
+            # An erased person is nobody: nothing is learned about them again.
+            models.CheckConstraint(
+                condition=Q(erased_at=None)
+                | Q(profile_id="", email="", document="", corporate_document="", name=""),
+                name="customer_erased_is_nobody",
+            ),
             models.UniqueConstraint(
                 fields=["store", "profile_id"],
                 condition=~Q(profile_id=""),
                 name="customer_profile_in_store",
-            )
+            ),
         ]
         indexes = [
             models.Index(fields=["store", "email"], name="customer_email"),
@@ -79,6 +90,13 @@ class Customer(models.Model):
         identity = self.identity
         self.email, self.profile_id = identity.email, identity.profile_id
         self.document, self.corporate_document = identity.document, identity.corporate_document
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            # A row read before the person was erased must not bring them back.
+            kwargs["update_fields"] = [
+                field.name
+                for field in self._meta.concrete_fields
+                if field.name not in {"id", "erased_at"}
+            ]
         super().save(*args, **kwargs)
 
     @property
@@ -92,7 +110,10 @@ class Customer(models.Model):
         )
 
     def learn(self, identity: Identity, *, name: str = "") -> None:
-        """Fill in what was not known yet; nothing known is ever overwritten. Safe to repeat."""
+        """Fill in what was not known yet; nothing known is ever overwritten. Safe to repeat.
+
+        Of an erased person nothing is learned.
+        """
         for field, value in {
             "email": identity.email,
             "document": identity.document,
@@ -100,6 +121,6 @@ class Customer(models.Model):
             "name": name.strip()[:200],
         }.items():
             if value and not getattr(self, field):
-                unknown = Customer.objects.filter(pk=self.pk, **{field: ""})
+                unknown = Customer.objects.filter(pk=self.pk, erased_at=None, **{field: ""})
                 if unknown.update(**{field: value}):
                     setattr(self, field, value)

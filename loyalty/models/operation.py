@@ -45,6 +45,9 @@ class OperationKind(models.TextChoices):
     UNBLOCK = "unblock", _("unblock")
     CLOSE = "close", _("close")
     RENEW = "renew", _("renew")
+    EXTEND = "extend", _("extend")
+    OWNER = "owner", _("change of owner")
+    REVERSE = "reverse", _("reverse")
 
 
 class Operation(models.Model):
@@ -82,12 +85,32 @@ class Operation(models.Model):
     reason = models.CharField(_("reason"), max_length=16, choices=Reason, blank=True)
     note = models.CharField(_("note"), max_length=500, blank=True)
     created_at = models.DateTimeField(_("created at"))
+    reverses = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="reversals",
+        db_index=False,  # the unique constraint is its index
+        verbose_name=_("reverses"),
+    )
 
     class Meta:
         verbose_name = _("operation")
         verbose_name_plural = _("operations")
         ordering = ["-id"]
+        permissions = [("reverse_operation", "Can reverse an adjustment")]
         constraints = [
+            models.UniqueConstraint(
+                fields=["reverses"],
+                condition=Q(outcome="ok", reverses__isnull=False),
+                name="operation_reversed_once",
+            ),
+            models.CheckConstraint(
+                condition=(Q(kind="reverse") & Q(reverses__isnull=False))
+                | (~Q(kind="reverse") & Q(reverses=None)),
+                name="operation_reverses_another",
+            ),
             # The Hub counts by sums: a settlement of another value is another operation.
             models.UniqueConstraint(
                 F("card"),

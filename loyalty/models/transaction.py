@@ -48,6 +48,10 @@ class Transaction(models.Model):
         verbose_name = _("transaction")
         verbose_name_plural = _("transactions")
         ordering = ["-id"]
+        permissions = [
+            ("settle_transaction", "Can settle a purchase by hand"),
+            ("cancel_transaction", "Can release, refund or take back by hand"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind__in=["debit", "credit"]), name="transaction_kind"

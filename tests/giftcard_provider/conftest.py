@@ -16,6 +16,7 @@ from django.core.cache import cache
 from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from giftcard_provider.models import Credential
 from loyalty.models import Program, Store
@@ -70,6 +71,8 @@ class Protocol:
         self.credential = credential
         self.token = token
         self.checked = 0
+        # As every live one: today's first call has been noted.
+        Credential.objects.filter(pk=credential.pk).update(last_used_on=timezone.now().date())
 
     def get(self, path: str, **headers: str | None) -> Answer:
         return self.call("GET", path, **headers)

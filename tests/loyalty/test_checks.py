@@ -1,13 +1,15 @@
 import base64
 import importlib.util
 import re
+from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.checks import CheckMessage, registry, run_checks
 from django.db import connection
 from pytest_django import Settings
 
-from loyalty import checks
+from loyalty import checks, roles
 
 OLD, NEW = (base64.b64encode(bytes(range(start, start + 32))).decode() for start in (1, 101))
 RANDOM_SECRET = "abcdefghij" * 5
@@ -30,6 +32,8 @@ def test_finds_nothing_wrong_with_this_project() -> None:
         checks.check_databases,
         checks.check_driver,
         checks.check_durability,
+        checks.check_limits,
+        checks.check_roles,
         checks.check_secrets,
     ],
 )
@@ -42,9 +46,9 @@ def test_asks_for_secrets_only_before_a_deployment() -> None:
 
 
 def test_lists_every_id_in_the_table_of_the_module() -> None:
-    documented = re.findall(r"^\| loyalty\.E(\d{3}) \|", checks.__doc__ or "", re.MULTILINE)
+    documented = re.findall(r"^\| loyalty\.[EW](\d{3}) \|", checks.__doc__ or "", re.MULTILINE)
 
-    assert documented == [f"{number:03}" for number in range(1, 11)]
+    assert documented == [f"{number:03}" for number in range(1, 14)]
 
 
 @pytest.mark.parametrize(
@@ -169,13 +173,69 @@ def test_connects_to_no_database_that_it_was_not_asked_about() -> None:
             {"SECRET_KEY_FALLBACKS": ["short"]}, ["loyalty.E009"], id="a short earlier secret"
         ),
         pytest.param({"DEBUG": True}, ["loyalty.E010"], id="DEBUG"),
+        pytest.param(
+            {"STAFF_TOTP_REQUIRED": False}, ["loyalty.E011"], id="a password alone for money"
+        ),
+        pytest.param(
+            {"STAFF_TOTP_REQUIRED": False, "DEVELOPMENT": True},
+            [],
+            id="a password alone on a workstation",
+        ),
     ],
 )
 def test_refuses_to_deploy_with(
     settings: Settings, changes: dict[str, object], expected: list[str]
 ) -> None:
-    good = {"SECRET_KEY": RANDOM_SECRET, "LOYALTY_CODE_KEYS": [NEW, OLD], "DEBUG": False}
+    good = {
+        "SECRET_KEY": RANDOM_SECRET,
+        "LOYALTY_CODE_KEYS": [NEW, OLD],
+        "DEBUG": False,
+        "DEVELOPMENT": False,
+        "STAFF_TOTP_REQUIRED": True,
+    }
     for name, value in (good | changes).items():
         setattr(settings, name, value)
 
     assert ids(checks.check_secrets()) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STAFF_IDLE_LIMIT", timedelta(0)),
+        ("STAFF_SESSION_LIMIT", timedelta(hours=-1)),
+        ("AXES_FAILURE_LIMIT", 0),
+        ("AXES_COOLOFF_TIME", timedelta(0)),
+        ("RETENTION_IMPORT_DAYS", 0),
+        ("RETENTION_SIGN_IN_DAYS", -1),
+        ("TRUSTED_PROXIES", -1),
+    ],
+)
+def test_refuses_limits_that_make_no_sense(settings: Settings, name: str, value: object) -> None:
+    assert checks.check_limits() == []
+
+    setattr(settings, name, value)
+
+    assert ids(checks.check_limits()) == ["loyalty.E012"]
+
+
+@pytest.mark.django_db
+def test_warns_of_roles_that_are_not_as_in_the_code() -> None:
+    assert ids(checks.check_roles(databases=["default"])) == ["loyalty.W013"] * 5
+    assert checks.check_roles() == []
+
+    roles.sync()
+    assert checks.check_roles(databases=["default"]) == []
+
+    Group.objects.get(name="Viewer").permissions.clear()
+    [warning] = checks.check_roles(databases=["default"])
+    assert "Viewer" in warning.msg
+
+
+@pytest.mark.django_db
+def test_says_nothing_of_roles_before_there_is_a_table_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection.introspection, "table_names", list)
+
+    assert checks.check_roles(databases=["default"]) == []

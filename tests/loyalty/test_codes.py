@@ -196,3 +196,19 @@ def test_takes_nothing_but_32_bytes_for_a_key(settings: Settings, key: str) -> N
 
     with pytest.raises(ValueError, match=r"."):
         codes.digest("ABCD", is_imported=True)
+
+
+def test_opens_a_file_that_it_sealed_under_its_name_only(settings: Settings) -> None:
+    content = b"code;balance\r\nA-1;10,00\r\n" * 1000
+    sealed = codes.seal_file(content, name="batch:1")
+    rotate(settings, NEW, OLD)
+
+    assert codes.unseal_file(sealed, name="batch:1") == content
+    assert b"A-1" not in sealed
+    with pytest.raises(InvalidTag):
+        codes.unseal_file(sealed, name="batch:2")
+
+
+def test_a_sealed_file_is_no_sealed_code() -> None:
+    with pytest.raises(InvalidTag):
+        codes.unseal(codes.seal_file(b"A-1", name="x"), card_public_id="x")

@@ -1,73 +1,33 @@
 """What the database refuses by itself, whatever code talks to it: raw SQL, a real history."""
 
 import pytest
-from django.apps import apps
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.db.models import Model
 from django.db.transaction import atomic
 
 from loyalty.models import Balance, Entry, GiftCard, Grant, Operation, Reason, Transaction
-from tests.builders import (
-    make_cancellation,
-    make_credit,
-    make_customer,
-    make_points_program,
-    make_purchase,
-    make_wallet,
+from tests.loyalty.guards import (
+    MODELS,
+    Contents,
+    constraints,
+    contents,
+    copy,
+    make_books,
+    run,
+    triggers,
+    update,
 )
 
 pytestmark = pytest.mark.django_db
 
-MODELS = {model._meta.db_table: model for model in apps.get_app_config("loyalty").get_models()}
-
 
 @pytest.fixture(autouse=True)
-def books() -> dict[str, list[object]]:
-    """Two cards of one customer with a row in every table; what was in them before the attack."""
-    owner = make_customer(profile_id="P1")
-    make_customer(owner.store, profile_id="P2")
-    program = make_points_program(owner.store, name="First")
-    card = make_wallet(program, balance=100, owner=owner, relation_name="loyalty-program")
-    make_credit(card, 200)
-    debit = make_purchase(card, 150)
-    make_cancellation(debit, 50)
-    make_wallet(make_points_program(owner.store, name="Second"), balance=10, owner=owner)
-    make_wallet(make_points_program(), balance=10)
-    run("SET CONSTRAINTS ALL IMMEDIATE")  # TRUNCATE would be refused for pending checks
-    return contents()
+def books() -> Contents:
+    """What was in the tables before the attack."""
+    return make_books()
 
 
-def contents() -> dict[str, list[object]]:
-    return {
-        table: list(model._default_manager.order_by("pk").values())
-        for table, model in MODELS.items()
-    }
-
-
-def run(sql: str) -> None:
-    with atomic(), connection.cursor() as cursor:
-        cursor.execute(sql)
-
-
-def copy(table: str, where: str = "true", **changes: str) -> str:
-    """SQL that inserts the table's first row again, but for some columns."""
-    fields = MODELS[table]._meta.local_concrete_fields
-    columns = [field.column for field in fields if field.get_internal_type() != "BigAutoField"]
-    values = [changes.get(column, column) for column in columns]
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)}"  # noqa: S608
-        f" FROM {table} WHERE {where} ORDER BY id LIMIT 1"
-    )
-
-
-def update(table: str, changes: str, which: str = "min") -> str:
-    """SQL that changes the table's first (or last) row."""
-    key = "card_id" if table == "loyalty_balance" else "id"
-    row = f"(SELECT {which}({key}) FROM {table})"  # noqa: S608
-    return f"UPDATE {table} SET {changes} WHERE {key} = {row}"  # noqa: S608
-
-
-# The tables of money. Those of the workflows move none, and have tests of their own.
+# The tables of money. Those of the back office move none: see test_back_office_guards.py.
 HISTORY = ("loyalty_entry", "loyalty_operation")
 PERMANENT = (
     "loyalty_balance",
@@ -80,6 +40,7 @@ PERMANENT = (
 TABLES = (*HISTORY, *PERMANENT, "loyalty_customer")
 
 NEW_OPERATION = {"oid": "'new'", "request_id": "'new'"}
+PERSONAL = ("profile_id", "email", "document", "corporate_document", "name")
 BUCKETS = ("available", "held", "spent", "expired", "removed")
 
 # The constraint, the attempt in words, and its SQL.
@@ -209,6 +170,21 @@ REFUSED += [
             ("issue", "the same", {}),
         )
     ),
+    (
+        "operation_reversed_once",
+        "a second reversal",
+        copy("loyalty_operation", "kind = 'reverse'", **NEW_OPERATION),
+    ),
+    (
+        "operation_reverses_another",
+        "a reversal of nothing",
+        copy("loyalty_operation", "kind = 'reverse'", **NEW_OPERATION, reverses_id="NULL"),
+    ),
+    (
+        "operation_reverses_another",
+        "a credit that reverses",
+        copy("loyalty_operation", "kind = 'credit'", **NEW_OPERATION, reverses_id="id"),
+    ),
     *(
         (
             "transaction_within_amount",
@@ -277,6 +253,52 @@ REFUSED += [
         copy("loyalty_giftcard", public_id="'new'", code_digest="'new'"),
     ),
     (
+        "card_number_in_batch",
+        "a number twice",
+        copy("loyalty_giftcard", "batch_id IS NOT NULL", public_id="'new'", code_digest="'new'"),
+    ),
+    *(
+        (
+            "card_batch_and_number",
+            words,
+            copy(
+                "loyalty_giftcard",
+                "batch_id IS NOT NULL",
+                public_id="'new'",
+                code_digest="'new'",
+                **{column: "NULL"},
+            ),
+        )
+        for column, words in (
+            ("batch_id", "a number of no batch"),
+            ("batch_number", "a batch without a number"),
+        )
+    ),
+    (
+        "loyalty_giftcard_batch_number_check",
+        "a negative number",
+        copy(
+            "loyalty_giftcard",
+            "batch_id IS NOT NULL",
+            public_id="'new'",
+            code_digest="'new'",
+            batch_number="-1",
+        ),
+    ),
+    *(
+        (
+            "customer_erased_is_nobody",
+            f"erased but for the {column}",
+            update(
+                "loyalty_customer",
+                "erased_at = now(), "
+                + ", ".join(f"{other} = ''" for other in PERSONAL if other != column)
+                + f", {column} = 'x'",
+            ),
+        )
+        for column in PERSONAL
+    ),
+    (
         "customer_profile_in_store",
         "a profile twice",
         update("loyalty_customer", "profile_id = 'P2'"),
@@ -321,14 +343,14 @@ REFUSED += [
     ("constraint", "sql"),
     [pytest.param(name, sql, id=f"{name}: {words}") for name, words, sql in REFUSED],
 )
-def test_refuses_what_breaks(constraint: str, sql: str, books: dict[str, list[object]]) -> None:
+def test_refuses_what_breaks(constraint: str, sql: str, books: Contents) -> None:
     with pytest.raises(IntegrityError, match=f'"{constraint}"'):
         run(sql)
 
     assert contents() == books
 
 
-def test_lets_a_closed_wallet_be_followed_by_another(books: dict[str, list[object]]) -> None:
+def test_lets_a_closed_wallet_be_followed_by_another(books: Contents) -> None:
     run(update("loyalty_giftcard", "status = 'closed'"))
 
     run(copy("loyalty_giftcard", public_id="'new'", code_digest="'new'", status="'active'"))
@@ -336,7 +358,7 @@ def test_lets_a_closed_wallet_be_followed_by_another(books: dict[str, list[objec
     assert len(contents()["loyalty_giftcard"]) == len(books["loyalty_giftcard"]) + 1
 
 
-def test_lets_programs_of_two_kinds_have_one_name(books: dict[str, list[object]]) -> None:
+def test_lets_programs_of_two_kinds_have_one_name(books: Contents) -> None:
     run(copy("loyalty_program", kind="'gift_card'"))
 
     assert len(contents()["loyalty_program"]) == len(books["loyalty_program"]) + 1
@@ -349,22 +371,8 @@ def test_takes_an_operation_for_each_reason_of_the_list(reason: str) -> None:
     assert Operation.objects.filter(oid="new", reason=reason).count() == 1
 
 
-def names(sql: str) -> set[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [TABLES])
-        return {name for (name,) in cursor.fetchall()}
-
-
 def test_has_no_constraint_that_is_not_tried_here() -> None:
-    checks = names(
-        "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid::regclass::text IN %s"
-    )
-    unique = names(
-        "SELECT indexrelid::regclass::text FROM pg_index"
-        " WHERE indisunique AND NOT indisprimary AND indrelid::regclass::text IN %s"
-    )
-
-    assert checks | unique == {name for name, _, _ in REFUSED}
+    assert constraints(TABLES) == {name for name, _, _ in REFUSED}
 
 
 # Another value for every column that says what a row is about.
@@ -378,6 +386,8 @@ FIXED = {
         "currency": "'USD'",
         "exponent": "exponent + 1",
         "created_at": "created_at - interval '1 day'",
+        "batch_id": "NULL, batch_number = NULL",
+        "batch_number": "batch_number + 1",
     },
     "loyalty_balance": {"card_id": "card_id + 1000"},
     "loyalty_grant": {
@@ -412,9 +422,7 @@ FIXED = {
         pytest.param("TRUNCATE", "TRUNCATE {} CASCADE", id="emptying"),
     ],
 )
-def test_history_refuses(
-    table: str, operation: str, sql: str, books: dict[str, list[object]]
-) -> None:
+def test_history_refuses(table: str, operation: str, sql: str, books: Contents) -> None:
     with pytest.raises(IntegrityError, match=rf"{operation} of loyalty_\w+ is not allowed"):
         run(sql.format(table))
 
@@ -429,9 +437,7 @@ def test_history_refuses(
         pytest.param("TRUNCATE", "TRUNCATE {} CASCADE", id="emptying"),
     ],
 )
-def test_nothing_goes_by(
-    table: str, operation: str, sql: str, books: dict[str, list[object]]
-) -> None:
+def test_nothing_goes_by(table: str, operation: str, sql: str, books: Contents) -> None:
     with pytest.raises(IntegrityError, match=rf"{operation} of loyalty_\w+ is not allowed"):
         run(sql.format(table))
 
@@ -442,11 +448,10 @@ def test_nothing_goes_by(
     ("table", "column", "value"),
     [(table, column, value) for table, values in FIXED.items() for column, value in values.items()],
 )
-def test_does_not_change(
-    table: str, column: str, value: str, books: dict[str, list[object]]
-) -> None:
+def test_does_not_change(table: str, column: str, value: str, books: Contents) -> None:
+    which = "max" if column.startswith("batch") else "min"  # the card of a batch is the last one
     with pytest.raises(IntegrityError, match=f"UPDATE of {table} is not allowed"):
-        run(update(table, f"{column} = {value}"))
+        run(update(table, f"{column} = {value}", which))
 
     assert contents() == books
 
@@ -458,22 +463,17 @@ def test_may_be_saved_again_as_it_is(table: str) -> None:
 
 
 def test_has_no_trigger_that_is_not_tried_here() -> None:
-    triggers = names(
-        "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text IN %s"
-    )
-
-    assert triggers == {
+    assert triggers(TABLES) == {
         *(f"{table}_append_only" for table in HISTORY),
         *(f"{table}_no_truncate" for table in (*HISTORY, *PERMANENT)),
         *(f"{table}_no_delete" for table in PERMANENT),
         *(f"{table}_fixed" for table in FIXED),
+        "loyalty_giftcard_fixed_too",
     }
 
 
 @pytest.mark.parametrize("model", [Balance, Entry, GiftCard, Grant, Operation, Transaction])
-def test_deletes_nothing_through_the_models_either(
-    model: type[Model], books: dict[str, list[object]]
-) -> None:
+def test_deletes_nothing_through_the_models_either(model: type[Model], books: Contents) -> None:
     with pytest.raises(IntegrityError), atomic():
         model._default_manager.all()._raw_delete("default")
 

@@ -4,6 +4,8 @@ from tests.mutations.ledger import RACES, VERBS, broken
 
 GUARDS = f"{VERBS}/test_invariants.py tests/loyalty/test_database_guards.py"
 INITIAL = "loyalty/migrations/0001_initial.py"
+BACK_OFFICE = "loyalty/migrations/0003_back_office.py"
+TRAIL = "loyalty/migrations/0004_back_office_guards.py"
 HISTORY = "loyalty/migrations/0002_refuse_rewriting_history.py"
 
 DATABASE = [
@@ -47,6 +49,34 @@ DATABASE = [
             "the database lets a card change its currency": (
                 '"public_id, store_id, program_id, currency, exponent, created_at"',
                 '"public_id, store_id, program_id, exponent, created_at"',
+            ),
+        },
+    ),
+    *broken(
+        BACK_OFFICE,
+        GUARDS,
+        {
+            "the database lets an adjustment be reversed twice": (
+                "fields=('reverses',), name='operation_reversed_once'",
+                "fields=('reverses', 'oid'), name='operation_reversed_once'",
+            ),
+            "the database lets a batch have a number twice": (
+                "fields=('batch', 'batch_number'), name='card_number_in_batch'",
+                "fields=('batch', 'public_id'), name='card_number_in_batch'",
+            ),
+        },
+    ),
+    *broken(
+        TRAIL,
+        f"{GUARDS} tests/loyalty/test_back_office_guards.py",
+        {
+            "the database lets the audit trail be rewritten": (
+                'APPEND_ONLY = ("loyalty_auditevent",)',
+                "APPEND_ONLY = ()",
+            ),
+            "the database lets a card change its batch": (
+                '    "loyalty_giftcard": "batch_id, batch_number",\n',
+                "",
             ),
         },
     ),

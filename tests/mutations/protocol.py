@@ -89,7 +89,7 @@ PROTOCOL = [
         "giftcard_provider/models.py",
         f"{PROTOCOL_TESTS}/test_authentication.py",
         {
-            "any token of a known key will do": ("if any(fits) else None", "if row else None"),
+            "any token of a known key will do": ("if not any(fits):", "if not found:"),
             "a revoked credential works": (" AND credential.is_active\n", "\n"),
             "the token before is not accepted": (
                 "for known in hashes]",

@@ -21,8 +21,9 @@ from tests.mutations.database import DATABASE
 from tests.mutations.ledger import LEDGER
 from tests.mutations.mutation import Mutation
 from tests.mutations.protocol import PROTOCOL
+from tests.mutations.staff import STAFF
 
-MUTATIONS = [*LEDGER, *DATABASE, *PROTOCOL]
+MUTATIONS = [*LEDGER, *STAFF, *DATABASE, *PROTOCOL]
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COPIED = (".git", ".venv", ".cache", ".local", ".*_cache", ".hypothesis", "__pycache__")

@@ -8,15 +8,23 @@ from typing import Any
 import simplejson
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from giftcard_provider.models import Credential
-from loyalty import demo
-from loyalty.models import Store
+from loyalty import demo, roles
+from loyalty.models import SpendingLimit, Store
+from loyalty.roles import Role
 
-APPS = ("loyalty", "giftcard_provider")
-ADMINISTRATOR, VIEWER = "administrator", "viewer"
+# The administrator sees and does everything, so that one login shows all; it comes first.
+STAFF = (Role.ADMINISTRATOR, Role.VIEWER, Role.SUPPORT, Role.MANAGER, Role.FINANCE)
+# What a role may move alone, in minor units: an action, a day.
+LIMITS = {
+    (Role.SUPPORT, "BRL"): (200_00, 1_000_00),
+    (Role.SUPPORT, "CLP"): (40_000, 200_000),
+    (Role.MANAGER, "BRL"): (2_000_00, 20_000_00),
+    (Role.MANAGER, "CLP"): (400_000, 4_000_000),
+}
 
 
 class Command(BaseCommand):
@@ -44,7 +52,10 @@ class Command(BaseCommand):
             known = _known(output)
             self.stdout.write("Demo data made." if demo.seed() else "The demo data is there.")
             store = demo.brazilian_store()
+            roles.sync()
+            _set_limits()
             facts = known if known and _is_of(store, known) else _facts(store)
+            facts = facts | {"staff": _staff(facts.get("staff", {}))}
             if facts | urls != known:
                 _write(output, facts, urls)
                 self.stdout.write(f"Written: {output}")
@@ -82,7 +93,7 @@ def _facts(store: Store) -> dict[str, Any]:
     return {
         "app_key": credential.app_key,
         "app_token": token,
-        "staff": {role: _new_login(role) for role in (ADMINISTRATOR, VIEWER)},
+        "staff": {},
         "customer": {"email": customer.email, "document": customer.document},
         "cards": [
             {
@@ -106,23 +117,33 @@ def _new_token(store: Store) -> tuple[Credential, str]:
     return credential, token
 
 
-def _new_login(role: str) -> dict[str, str]:
-    """A staff user of this role with a new password: administrators everything, viewers to see."""
+def _staff(known: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """A login for each role: those that the file has, and new ones for the others."""
+    names = {role: role.lower() for role in STAFF}
+    return {name: known.get(name) or _new_login(role, name) for role, name in names.items()}
+
+
+def _new_login(role: Role, username: str) -> dict[str, str]:
+    """The staff user of this role, with a new password."""
     password = secrets.token_hex(10)
-    user, _ = get_user_model().objects.get_or_create(username=role)
+    user, _ = get_user_model().objects.get_or_create(username=username)
     user.set_password(password)
     user.is_active = user.is_staff = True
-    user.is_superuser = role == ADMINISTRATOR
+    user.is_superuser = role == Role.ADMINISTRATOR
     user.save()
-    if role == VIEWER:
-        _allow_to_view(user)
-    return {"username": role, "password": password}
+    user.user_permissions.clear()
+    user.groups.set(Group.objects.filter(name=role))
+    return {"username": username, "password": password}
 
 
-def _allow_to_view(user: User) -> None:
-    user.user_permissions.set(
-        Permission.objects.filter(content_type__app_label__in=APPS, codename__startswith="view_")
-    )
+def _set_limits() -> None:
+    """Limits of the roles where there are none; what somebody typed stays."""
+    for (role, currency), (per_action, per_day) in LIMITS.items():
+        SpendingLimit.objects.get_or_create(
+            group=Group.objects.get(name=role),
+            currency=currency,
+            defaults={"per_action": per_action, "per_day": per_day},
+        )
 
 
 def _write(path: Path, facts: dict[str, Any], urls: dict[str, str]) -> None:

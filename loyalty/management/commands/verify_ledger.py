@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from loyalty.ledger.invariants import INVARIANTS, MAX_ROWS, violations
+from loyalty.ledger.invariants import MAX_ROWS, violations
+from loyalty.ledger.promises import INVARIANTS
 from loyalty.models import Store
 
 

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.test import Client
 
 from giftcard_provider.models import Credential
-from loyalty import demo
+from loyalty import demo, roles
 from loyalty.demo.shop import BRAZIL, CHILE
-from loyalty.models import GiftCard, Operation
+from loyalty.models import GiftCard, Operation, SpendingLimit
 from tests.giftcard_provider.commands.conftest import Ran
 
 SERVICE, ADMIN = "http://127.0.0.1:8000/vtex", "http://127.0.0.1:8000/admin/"
@@ -99,19 +98,64 @@ def test_its_customer_needs_no_code(seed: Seed, output: Path, client: Client) ->
     assert answer.json()
 
 
-def test_staff_can_sign_in(seed: Seed, output: Path, client: Client) -> None:
+def is_password(username: str, password: str) -> bool:
+    return User.objects.get(username=username).check_password(password)
+
+
+def test_there_is_somebody_for_each_role_who_can_sign_in(
+    seed: Seed, output: Path, client: Client
+) -> None:
     seed()
 
     logins = facts(output)["staff"]
-    assert set(logins) == {"administrator", "viewer"}
+    assert list(logins) == ["administrator", "viewer", "support", "manager", "finance"]
     for login in logins.values():
-        user = authenticate(**login)
-        assert user is not None
-        assert client.login(**login)
+        client.post("/admin/login/", login)
         assert client.get("/admin/loyalty/giftcard/").status_code == 200
-    assert User.objects.get(username="administrator").is_superuser
-    assert not User.objects.get(username="viewer").is_superuser
-    assert client.get("/admin/auth/user/").status_code == 403
+        client.post("/admin/logout/")
+    assert {
+        user.username: [group.name for group in user.groups.all()] for user in User.objects.all()
+    } == {
+        "administrator": ["Administrator"],
+        "viewer": ["Viewer"],
+        "support": ["Support"],
+        "manager": ["Manager"],
+        "finance": ["Finance"],
+    }
+    assert [user.username for user in User.objects.filter(is_superuser=True)] == ["administrator"]
+    assert roles.differences() == []
+
+
+def test_support_and_managers_have_limits_that_stay_as_somebody_typed_them(seed: Seed) -> None:
+    seed()
+    rows = SpendingLimit.objects.order_by("group__name", "currency")
+    columns = ("group__name", "currency", "per_action", "per_day")
+    assert list(rows.values_list(*columns)) == [
+        ("Manager", "BRL", 200_000, 2_000_000),
+        ("Manager", "CLP", 400_000, 4_000_000),
+        ("Support", "BRL", 20_000, 100_000),
+        ("Support", "CLP", 40_000, 200_000),
+    ]
+    rows.filter(group__name="Support").update(per_action=1)
+
+    seed()
+
+    assert list(rows.values_list("per_action", flat=True)) == [200_000, 400_000, 1, 1]
+
+
+def test_a_file_of_before_there_were_roles_gets_the_other_logins(seed: Seed, output: Path) -> None:
+    seed()
+    before = facts(output)
+    known = {name: before["staff"][name] for name in ("administrator", "viewer")}
+    output.write_text(json.dumps(before | {"staff": known}))
+
+    seed()
+
+    after = facts(output)["staff"]
+    assert {name: after[name] for name in known} == known
+    assert set(after) == set(before["staff"])
+    assert is_password(**after["support"])
+    assert not is_password(**before["staff"]["support"])
 
 
 def test_a_second_run_changes_nothing(seed: Seed, output: Path) -> None:
@@ -150,8 +194,8 @@ def test_without_the_file_there_are_new_secrets(seed: Seed, output: Path) -> Non
     assert after["app_key"] == before["app_key"]
     assert Credential.objects.caller(after["app_key"], after["app_token"])
     assert Credential.objects.caller(before["app_key"], before["app_token"]) is None
-    assert authenticate(**before["staff"]["viewer"]) is None
-    assert authenticate(**after["staff"]["viewer"]) is not None
+    assert not is_password(**before["staff"]["viewer"])
+    assert is_password(**after["staff"]["viewer"])
     assert after["cards"] == before["cards"]
     assert GiftCard.objects.count() == cards
 

@@ -1,4 +1,9 @@
-"""Staff at the back office, and books with a row in every table."""
+"""Staff at the back office, and books with a row in every table.
+
+`signed_in(user)` is somebody who has just typed the password: what is behind `password_confirmed`
+lets them in. After a bare `client.force_login(user)` do `confirm_password(client)` for those pages.
+One-time passwords are off in tests (`STAFF_TOTP_REQUIRED`) but in those of the sign in.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +14,7 @@ from django.test import Client
 
 from giftcard_provider.models import Credential
 from loyalty.models import Customer, GiftCard, Reason, Transaction
+from loyalty.sign_in.confirmation import note_password
 from tests.builders import (
     make_adjustment,
     make_cancellation,
@@ -49,11 +55,19 @@ def books(db: None) -> Books:
     return make_books()
 
 
+def confirm_password(client: Client) -> None:
+    """Let a signed-in client act as if the password had been typed a moment ago."""
+    session = client.session
+    note_password(session)
+    session.save()
+
+
 @pytest.fixture
 def signed_in(db: None) -> Callable[[User], Client]:
     def client_of(user: User) -> Client:
         client = Client(headers={"accept-language": "en"})
         client.force_login(user)
+        confirm_password(client)
         return client
 
     return client_of

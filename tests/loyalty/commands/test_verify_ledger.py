@@ -6,7 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from loyalty.ledger.invariants import INVARIANTS, MAX_ROWS
+from loyalty.ledger.invariants import MAX_ROWS
+from loyalty.ledger.promises import INVARIANTS
 from loyalty.models import GiftCard
 from tests import builders
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from loyalty import ledger, lookup
 from loyalty.exceptions import Decline, LedgerError
-from loyalty.identity import Identity
 from loyalty.models import GiftCard, Operation, Reason, Transaction
 from tests import builders
 from tests.loyalty.ledger.model import Answer, Call, Card
@@ -19,6 +18,12 @@ class Books:
     def __init__(self, *, grace_days: int) -> None:
         self.store = builders.make_store(refund_grace_days=grace_days)
         self.owner = builders.make_customer(self.store)
+        self.customers = {
+            "owner": self.owner,
+            "friend": builders.make_customer(self.store),
+            "stranger": builders.make_customer(),
+            "": None,
+        }
         self.cards: list[GiftCard] = []
         self.transactions: list[Transaction] = []
         self.operations: list[str] = []
@@ -63,13 +68,13 @@ class Books:
 
     def _authorize(self, call: Call) -> Transaction:
         card = self.cards[call.card]
-        buyers = {"owner": self.owner.identity, "stranger": Identity(email="eve@example.com")}
+        buyer = self.customers[call.buyer]
         return ledger.authorize(
             card.pk,
             amount=call.amount,
             request_id=call.request_id,
             actor=ACTOR,
-            buyer=buyers.get(call.buyer),
+            buyer=buyer.identity if buyer else None,
             token={"right": card.token, "wrong": "0" * 64}.get(call.token, ""),
         )
 
@@ -102,6 +107,37 @@ class Books:
         pk = self.cards[call.card].pk
         return ledger.renew(pk, expires_at=call.expires_at, request_id=call.request_id, actor=ACTOR)
 
+    def _extend(self, call: Call) -> Operation:
+        card = self.cards[call.card]
+        # A late refund of both fundings opens two grants at once, in no particular order.
+        grants = card.grants.order_by("operation_id", "funding").values_list("pk", flat=True)
+        known = dict(enumerate(grants))
+        return ledger.extend(
+            card.pk,
+            expires_at=call.expires_at,
+            grant_ids=[known.get(number, 0) for number in call.lots],
+            request_id=call.request_id,
+            actor=ACTOR,
+            reason=Reason.CUSTOMER_SERVICE,
+        )
+
+    def _change_owner(self, call: Call) -> Operation:
+        return ledger.change_owner(
+            self.cards[call.card].pk,
+            owner=self.customers[call.buyer],
+            request_id=call.request_id,
+            actor=ACTOR,
+            reason=Reason.CORRECTION,
+        )
+
+    def _reverse(self, call: Call) -> Operation:
+        return ledger.reverse(
+            Operation.objects.get(oid=self.operations[call.operation]),
+            request_id=call.request_id,
+            actor=ACTOR,
+            reason=Reason.CORRECTION,
+        )
+
     def _block(self, call: Call) -> Operation:
         change: Callable[..., Operation] = getattr(ledger, call.verb)
         pk = self.cards[call.card].pk
@@ -114,6 +150,9 @@ class Books:
         card = builders.fresh(self.cards[number])
         return {
             "status": card.status,
+            "owner": next(
+                name for name, customer in self.customers.items() if customer == card.owner
+            ),
             "expires at": card.expires_at,
             "buckets": builders.buckets(card),
             "lots": Counter(

@@ -26,7 +26,9 @@ class Call:
     valid_from: datetime.datetime | None = None
     expires_at: datetime.datetime | None = None
     token: str = ""  # "right", "wrong" or none
-    buyer: str = ""  # "owner", "stranger" or nobody known
+    buyer: str = ""  # "owner", "friend", "stranger" or nobody known
+    lots: tuple[int, ...] = ()  # by their number on the card
+    operation: int = -1
 
 
 LARGEST = 2**63 - 1  # what the database can count
@@ -60,6 +62,7 @@ class Lot:
     valid_from: datetime.datetime
     expires_at: datetime.datetime | None
     remaining: int
+    expired: int = 0
 
     def is_expired(self, now: datetime.datetime) -> bool:
         return self.expires_at is not None and now >= self.expires_at
@@ -104,6 +107,17 @@ class Transaction:
 
 
 @dataclass(eq=False)
+class Adjustment:
+    """Up: the lot that it opened. Down: what it took from each."""
+
+    card: int
+    amount: int
+    opened: Lot | None
+    taken: list[Share]
+    is_reversed: bool = False
+
+
+@dataclass(eq=False)
 class Card:
     """A card, its lots, and what it answered to every request so far."""
 
@@ -115,6 +129,7 @@ class Card:
     reusable: bool = True
     restricted: bool = False
     status: str = "active"
+    owner: str = "owner"
     lots: list[Lot] = field(default_factory=list)
     totals: Counter[str] = field(default_factory=Counter)  # credited, spent, expired, removed, held
     answers: dict[tuple[object, ...], tuple[Call, Answer]] = field(default_factory=dict)
@@ -138,7 +153,8 @@ class Model:
         self.grace_days = grace_days
         self.cards: list[Card] = []
         self.transactions: list[Transaction] = []
-        self.operations = 0
+        self.operations: list[int] = []  # the card of each
+        self.adjustments: dict[int, Adjustment] = {}
         self.seen: Counter[str] = Counter()  # what has happened at least once
 
     def knows(self, call: Call) -> bool:
@@ -157,6 +173,7 @@ class Model:
         buckets = {**card.totals, "available": card.available}
         return {
             "status": card.status,
+            "owner": card.owner,
             "expires at": card.expires_at,
             "buckets": {bucket: amount for bucket, amount in buckets.items() if amount},
             "lots": Counter(
@@ -206,14 +223,14 @@ class Model:
             elif call.verb == "expire" and not applied:
                 return Answer("ok")
             else:
-                answer = Answer("ok", number=self.operations, applied=applied)
-                self.operations += 1
+                answer = Answer("ok", number=len(self.operations), applied=applied)
+                self.operations.append(call.card)
         if answer.outcome != "refused":
             card.answers[key] = call, answer
         return answer
 
     def _repeat(self, call: Call, first: Call, answer: Answer) -> Answer:
-        if (first.verb, first.amount) != (call.verb, call.amount):
+        if (first.verb, first.amount, first.operation) != (call.verb, call.amount, call.operation):
             self.seen["conflict"] += 1
             return Answer("refused", "request_conflict")
         self.seen["replay" if answer.outcome == "ok" else "replayed decline"] += 1
@@ -289,7 +306,7 @@ class Model:
             (now < card.valid_from, "card_not_yet_valid"),
             (card.is_expired(now), "card_expired"),
             (call.token == "wrong", "wrong_token"),
-            (card.restricted and call.buyer == "stranger", "wrong_owner"),
+            (card.restricted and call.buyer and card.owner not in {"", call.buyer}, "wrong_owner"),
             (not card.reusable and self._has_open_purchase(call.card), "single_use_card_spent"),
             (call.amount > sum(lot.remaining for lot in usable), "insufficient_balance"),
         ):
@@ -351,18 +368,24 @@ class Model:
         self, card: Card, debit: Transaction, left: dict[str, int], now: datetime.datetime
     ) -> None:
         """Back to the lots it came from, last taken first; from expired ones to new lots."""
-        late: Counter[str] = Counter()
+        parts = []
         for bucket in ("held", "spent"):
             for share in reversed(debit.shares):
                 part = min(left[bucket], getattr(share, bucket))
                 setattr(share, bucket, getattr(share, bucket) - part)
                 left[bucket] -= part
-                if self.grace_days and (share.lot.is_expired(now) or card.is_expired(now)):
-                    late[share.lot.funding] += part
-                else:
-                    share.lot.remaining += part
+                parts.append((share.lot, part))
+        self._give_back(card, parts, now)
+
+    def _give_back(self, card: Card, parts: list[tuple[Lot, int]], now: datetime.datetime) -> None:
+        late: Counter[str] = Counter()
+        for lot, part in parts:
+            if self.grace_days and (lot.is_expired(now) or card.is_expired(now)):
+                late[lot.funding] += part
+            else:
+                lot.remaining += part
         end = self._end_of_day(now, self.grace_days)
-        for funding, part in (+late).items():
+        for funding, part in sorted((+late).items()):
             self._open(card, funding, part, now, end)
             self.seen["expired-grant restore"] += 1
         if +late and card.expires_at is not None:
@@ -386,14 +409,17 @@ class Model:
     def _expire(self, card: Card, _call: Call, now: datetime.datetime) -> int:
         due = [lot for lot in card.lots if card.is_expired(now) or lot.is_expired(now)]
         amount = sum(lot.remaining for lot in due)
-        self._take(due, amount)
+        for share in self._take(due, amount):
+            share.lot.expired += share.held
         self.seen["expiry booked"] += bool(amount)
         card.totals["expired"] += amount
         return amount
 
     def _adjust(self, card: Card, call: Call, now: datetime.datetime) -> int:
         if call.amount < 0:
-            return self._remove(card, -call.amount, now)
+            taken = self._remove(card, -call.amount, now)
+            self._adjusted(call, None, taken)
+            return -call.amount
         for wrong, code in (
             (card.status == "closed", "card_closed"),
             (card.is_expired(now), "card_expired"),
@@ -401,17 +427,48 @@ class Model:
         ):
             if wrong:
                 raise Refusal(code)
-        self._fund(card, replace(call, valid_from=None), now, card.funding)
+        lot = self._fund(card, replace(call, valid_from=None), now, card.funding)
+        self._adjusted(call, lot, [])
         return call.amount
 
-    def _remove(self, card: Card, amount: int, now: datetime.datetime) -> int:
+    def _adjusted(self, call: Call, opened: Lot | None, taken: list[Share]) -> None:
+        number = len(self.operations)
+        self.adjustments[number] = Adjustment(call.card, abs(call.amount), opened, taken)
+
+    def _reverse(self, card: Card, call: Call, now: datetime.datetime) -> int:
+        adjustment = self.adjustments.get(call.operation)
+        if adjustment is None:
+            raise Refusal("not_reversible", "refused")
+        if adjustment.is_reversed:
+            raise Refusal("already_reversed")
+        amount, own = adjustment.amount, adjustment.opened
+        if own:
+            lots = [own, *(lot for lot in card.lots if lot is not own)]
+            lots = [lot for lot in lots if lot.funding == own.funding]
+            if card.status == "closed" or amount > sum(lot.remaining for lot in lots):
+                self.seen["reversal too late"] += 1
+                raise Refusal("credit_spent")
+            self.seen["reversal from another grant"] += amount > own.remaining
+            self._take([own, *sorted(lots[1:], key=lambda lot: lot.turn)], amount)
+            card.totals["removed"] += amount
+        else:
+            if card.status == "closed":
+                raise Refusal("card_closed")
+            parts = [(share.lot, share.held) for share in adjustment.taken]
+            self.seen["late reversal"] += any(lot.is_expired(now) for lot, _ in parts)
+            self._give_back(card, parts, now)
+            card.totals["removed"] -= amount
+        self.seen["reversal up" if own else "reversal down"] += 1
+        adjustment.is_reversed = True
+        return amount
+
+    def _remove(self, card: Card, amount: int, now: datetime.datetime) -> list[Share]:
         if amount > card.available:
             raise Refusal("below_zero")
         usable = card.usable(now)
         rest = sorted((lot for lot in card.lots if lot not in usable), key=lambda lot: lot.turn)
-        self._take([*usable, *rest], amount)
         card.totals["removed"] += amount
-        return amount
+        return self._take([*usable, *rest], amount)
 
     def _block(self, card: Card, call: Call, _now: datetime.datetime) -> int:
         if card.status == "closed":
@@ -428,7 +485,9 @@ class Model:
             raise Refusal("money_held")
         self.seen["closed again after a refund"] += card.status == "closed"
         card.status = "closed"
-        return self._remove(card, card.available, now)
+        amount = card.available
+        self._remove(card, amount, now)
+        return amount
 
     def _renew(self, card: Card, call: Call, now: datetime.datetime) -> int:
         if call.expires_at is not None and (
@@ -441,3 +500,34 @@ class Model:
         card.expires_at = call.expires_at
         self.seen["renewal"] += 1
         return booked
+
+    def _extend(self, card: Card, call: Call, now: datetime.datetime) -> int:
+        end = call.expires_at
+        named = [card.lots[number] for number in set(call.lots) if number < len(card.lots)]
+        if not named or len(named) < len(set(call.lots)) or (end or FOREVER) <= now:
+            raise Refusal("invalid_dates", "refused")
+        if any((end or FOREVER) <= (lot.expires_at or FOREVER) for lot in named):
+            raise Refusal("invalid_dates", "refused")
+        if card.status == "closed":
+            raise Refusal("card_closed")
+        revived = 0
+        for lot in named:
+            lot.expires_at = end
+            lot.remaining += lot.expired
+            revived += lot.expired
+            lot.expired = 0
+        card.totals["expired"] -= revived
+        if card.expires_at is not None:
+            card.expires_at = max(card.expires_at, end) if end else None
+        self.seen["extension"] += 1
+        self.seen["revival"] += bool(revived)
+        return revived
+
+    def _change_owner(self, card: Card, call: Call, _now: datetime.datetime) -> int:
+        if call.buyer == "stranger":
+            raise Refusal("unknown_customer", "refused")
+        if card.status == "closed":
+            raise Refusal("card_closed")
+        self.seen["another owner"] += card.owner != call.buyer
+        card.owner = call.buyer
+        return 0

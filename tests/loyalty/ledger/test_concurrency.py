@@ -9,20 +9,26 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 from django.db.transaction import atomic
 from django.test.utils import CaptureQueriesContext
 
 from loyalty import ledger
 from loyalty.exceptions import (
+    AlreadyReversed,
+    BatchNumberTaken,
+    BelowZero,
     CardBlocked,
     CardClosed,
+    CardExpired,
     CreditSpent,
     ExceedsHold,
     ExceedsTransaction,
@@ -30,10 +36,20 @@ from loyalty.exceptions import (
     LedgerBusy,
     MoneyHeld,
     RequestConflict,
+    WrongOwner,
 )
 from loyalty.ledger import position, posting
 from loyalty.ledger.invariants import violations
-from loyalty.models import Balance, GiftCard, Operation, Outcome, Reason, Transaction
+from loyalty.models import (
+    Balance,
+    Batch,
+    Customer,
+    GiftCard,
+    Operation,
+    Outcome,
+    Reason,
+    Transaction,
+)
 from tests import builders
 from tests.builders import ACTOR
 from tests.loyalty.ledger.model import Answer, Call, Card, Model
@@ -88,6 +104,7 @@ def follows_the_model(card: GiftCard) -> bool:
         Card(card.valid_from, first.expires_at if first else None, reloadable=True), issued.applied
     )
     numbers: dict[int | None, int] = {}
+    steps: dict[int | None, int] = {}
     for operation in operations:
         grant = operation.grants.first()
         is_down = operation.kind == "adjust" and not grant
@@ -99,10 +116,15 @@ def follows_the_model(card: GiftCard) -> bool:
             transaction=numbers.get(operation.transaction_id, -1),
             funding=grant.funding if grant else "paid",
             expires_at=grant.expires_at if grant else None,
+            operation=steps.get(operation.reverses_id, -1),
         )
+        if operation.kind == "reverse":
+            call = replace(call, amount=0)
         answer = model.call(call, operation.created_at)
         if operation.kind in {"authorize", "credit"} and operation.outcome == Outcome.OK:
             numbers[operation.transaction_id] = answer.number
+        elif operation.outcome == Outcome.OK:
+            steps[operation.pk] = answer.number
         recorded = Answer(
             operation.outcome, operation.decline_code, answer.number, operation.applied
         )
@@ -289,6 +311,157 @@ def test_a_card_is_closed_or_a_purchase_holds_its_money() -> None:
 
         assert (type(closed), type(held)) in {(Operation, CardClosed), (MoneyHeld, Transaction)}
         assert follows_the_model(card)
+
+
+@pytest.mark.parametrize("change", [100, -100])
+def test_an_adjustment_is_reversed_once_however_many_ask(change: int) -> None:
+    for _ in range(4):
+        card = builders.make_card(balance=500)
+        adjustment = builders.make_adjustment(card, change)
+
+        results = race([partial(builders.make_reversal, adjustment)] * 6)
+
+        assert len(done(results)) == 1
+        assert Counter(errors(results)) == {AlreadyReversed: 5}
+        assert builders.buckets(card)["available"] == 500
+        assert follows_the_model(card)
+
+
+def test_one_request_of_staff_sent_eight_times_at_once_happens_once() -> None:
+    now = datetime.datetime(2026, 3, 10, 15, tzinfo=datetime.UTC)
+    with time_machine.travel(now, tick=False) as clock:
+        card = builders.make_card(balance=500, expires_at=now + DAY)
+        adjustment = builders.make_adjustment(card, -100)
+        clock.shift(2 * DAY)
+        ledger.expire(card.pk, actor="clock")
+        calls: list[Callable[[], Operation]] = [
+            partial(builders.make_extension, card, request_id="extend"),
+            partial(builders.make_change_of_owner, card, None, request_id="owner"),
+            partial(builders.make_reversal, adjustment, request_id="reverse"),
+        ]
+
+        results = race(calls * 8)
+
+    assert errors(results) == []
+    assert len({operation.oid for operation in done(results)}) == 3
+    assert builders.buckets(card) == {"credited": 500, "available": 500}
+
+
+def test_an_adjustment_is_reversed_or_spent_but_not_both() -> None:
+    for _ in range(8):
+        card = builders.make_wallet()
+        adjustment = builders.make_adjustment(card, 100)
+
+        undone, spent = race(
+            [partial(builders.make_reversal, adjustment), authorize(card, 100, "payment")]
+        )
+
+        assert (type(undone), type(spent)) in {
+            (Operation, InsufficientBalance),
+            (CreditSpent, Transaction),
+        }
+        assert follows_the_model(card)
+
+
+def test_staff_adjust_while_checkout_debits() -> None:
+    card = builders.make_card(balance=1000)
+    ups = [partial(builders.make_adjustment, card, 50) for _ in range(6)]
+    downs = [partial(builders.make_adjustment, card, -70) for _ in range(6)]
+
+    results = race(
+        [*ups, *downs, *(authorize(card, 90, f"payment {number}") for number in range(12))]
+    )
+
+    assert errors(results[:6]) == []
+    assert set(errors(results[6:12])) <= {BelowZero}
+    assert set(errors(results[12:])) <= {InsufficientBalance}
+    amounts = Counter(builders.buckets(card))
+    assert amounts["credited"] == 1300
+    assert amounts["removed"] == 70 * len(done(results[6:12]))
+    assert amounts["held"] == 90 * len(done(results[12:]))
+    assert follows_the_model(card)
+
+
+def test_credit_is_extended_and_booked_as_expired_in_either_order_and_none_is_lost() -> None:
+    now = datetime.datetime(2026, 3, 10, 15, tzinfo=datetime.UTC)
+    for _ in range(6):
+        with time_machine.travel(now, tick=False) as clock:
+            card = builders.make_card(balance=500, expires_at=now + DAY)
+            clock.shift(2 * DAY)
+            expire = partial(ledger.expire, card.pk, actor="clock")
+
+            extended, *expiries, debit = race(
+                [
+                    partial(builders.make_extension, card),
+                    *[expire] * 3,
+                    authorize(card, 500, "payment"),
+                ]
+            )
+
+            booked = [operation.applied for operation in expiries if operation]
+            assert booked in ([], [500])
+            # Booked first, it came back; booked never, it simply lives on.
+            assert extended.applied == sum(booked)
+            if isinstance(debit, Transaction):
+                assert builders.buckets(card) == {"credited": 500, "held": 500}
+            else:
+                assert isinstance(debit, CardExpired)
+                assert builders.buckets(card) == {"credited": 500, "available": 500}
+
+
+def test_a_restricted_card_pays_for_whom_it_belongs_to_at_that_moment() -> None:
+    for _ in range(6):
+        old = builders.make_customer()
+        new = builders.make_customer(old.store)
+        card = builders.make_card(
+            builders.make_program(old.store), balance=1000, owner=old, is_restricted=True
+        )
+
+        def pay(buyer: Customer, request_id: str, card: GiftCard = card) -> Transaction:
+            return builders.make_hold(card, 100, request_id=request_id, buyer=buyer.identity)
+
+        changed, *debits = race(
+            [
+                partial(builders.make_change_of_owner, card, new),
+                *(partial(pay, old, f"old {number}") for number in range(4)),
+                *(partial(pay, new, f"new {number}") for number in range(4)),
+            ]
+        )
+
+        assert set(errors(debits)) <= {WrongOwner}
+        for operation in card.operations.filter(kind="authorize"):
+            before = operation.pk < changed.pk
+            is_old = operation.request_id.startswith("old")
+            assert (operation.outcome == Outcome.OK) == (before == is_old)
+
+
+def test_a_number_of_a_batch_is_issued_once_by_however_many_workers() -> None:
+    program = builders.make_program()
+    batch = Batch.objects.create(
+        program=program,
+        name="Natal",
+        amount=100,
+        count=50,
+        total=5000,
+        created_by=User.objects.create(username="maker"),
+    )
+    cards = [ledger.NewCard(100, batch=batch, batch_number=number) for number in range(50)]
+
+    results = race([partial(builders.make_cards, program, *cards)] * 6)
+
+    assert len(done(results)) == 1
+    assert Counter(errors(results)) == {BatchNumberTaken: 5}
+    assert batch.cards.count() == 50
+
+
+def test_a_card_with_an_id_is_issued_once_by_however_many_clicks() -> None:
+    program = builders.make_program()
+
+    results = race([partial(builders.make_card, program, balance=100, public_id="f" * 32)] * 8)
+
+    assert errors(results) == []
+    assert len({card.pk for card in results}) == 1
+    assert builders.buckets(results[0]) == {"credited": 100, "available": 100}
 
 
 def test_everything_at_once_on_a_few_cards_neither_deadlocks_nor_waits_in_vain() -> None:

@@ -29,9 +29,12 @@ from tests.builders import (
     make_adjustment,
     make_cancellation,
     make_card,
+    make_change_of_owner,
     make_credit,
+    make_extension,
     make_hold,
     make_purchase,
+    make_reversal,
     make_settlement,
     make_wallet,
     new_id,
@@ -361,6 +364,52 @@ def test_refuses_the_id_of_a_declined_adjustment_for_the_opposite_one() -> None:
         make_adjustment(card, 700, request_id="ADJUST")
 
 
+def extend(card: GiftCard) -> Operation:
+    return make_extension(card, card.grants.earliest("id"), request_id="STAFF")
+
+
+def change_owner(card: GiftCard) -> Operation:
+    return make_change_of_owner(card, None, request_id="STAFF")
+
+
+def reverse(card: GiftCard) -> Operation:
+    return make_reversal(card.operations.get(request_id="ADJUST"), request_id="STAFF")
+
+
+@pytest.mark.parametrize("verb", [extend, change_owner, reverse])
+@pytest.mark.parametrize("happens", [nothing, block, expire, undo_and_close])
+def test_answers_what_staff_asked_for_as_before_whatever_the_card_met(
+    verb: Callable[[GiftCard], Operation], happens: Callable[[GiftCard], None]
+) -> None:
+    with time_machine.travel(NOON, tick=False):
+        card = make_card(balance=1000, expires_at=NOON + DAY)
+        make_adjustment(card, -250, request_id="ADJUST")
+    with time_machine.travel(NOON + 2 * DAY, tick=False):
+        expire(card)
+        first = verb(card)
+
+    with time_machine.travel(NOON + 800 * DAY, tick=False):
+        happens(card)
+        with unchanged(card):
+            again = verb(card)
+
+    assert (again.oid, again.applied, again.created_at) == (
+        first.oid,
+        first.applied,
+        first.created_at,
+    )
+
+
+def test_takes_the_same_id_for_one_request_of_staff_of_each_kind() -> None:
+    with time_machine.travel(NOON, tick=False):
+        card = make_card(balance=1000, expires_at=NOON + DAY)
+        make_adjustment(card, -250, request_id="ADJUST")
+
+        done = [extend(card), change_owner(card), reverse(card)]
+
+    assert len({operation.oid for operation in done}) == 3
+
+
 def test_knows_every_decline_by_its_code() -> None:
     assert all(DECLINES[code].code == code for code in DECLINES)
     assert len(DECLINES) == len(set(DECLINES.values()))
@@ -396,6 +445,18 @@ def test_the_database_refuses_a_position_that_is_out_of_date(
 
     with unchanged(card), pytest.raises(IntegrityError, match="entry_number_on_card"):
         make_hold(card, 200)
+
+
+def test_the_database_refuses_a_second_reversal_that_the_check_did_not_see(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card = make_card(balance=1000)
+    adjustment = make_adjustment(card, -250)
+    make_reversal(adjustment)
+    monkeypatch.setattr("loyalty.ledger.reversals._is_reversed", lambda _: False)
+
+    with refuses(card, LedgerBusy):
+        make_reversal(adjustment)
 
 
 @pytest.mark.parametrize("problem", [OperationalError, InterfaceError])

@@ -296,14 +296,11 @@ def test_lets_an_owner_have_any_number_of_cards_without_a_relation() -> None:
     assert [card.owner for card in cards] == [owner, owner]
 
 
-def test_does_not_disguise_what_else_the_database_refuses(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_does_not_disguise_what_else_the_database_refuses() -> None:
     card = make_card(balance=100)
-    monkeypatch.setattr("loyalty.ledger.credits.new_public_id", lambda: card.public_id)
 
-    with unchanged(card), pytest.raises(IntegrityError, match="public_id"):
-        make_card(card.program, balance=100)
+    with unchanged(card), pytest.raises(IntegrityError, match="card_batch_and_number"):
+        make_card(card.program, balance=100, batch_number=1)
 
     assert GiftCard.objects.count() == 1
 

@@ -20,14 +20,18 @@ from tests.builders import (
     make_blocked_card,
     make_cancellation,
     make_card,
+    make_cards,
+    make_change_of_owner,
     make_closed_card,
     make_credit,
     make_customer,
     make_expired_card,
+    make_extension,
     make_hold,
     make_program,
     make_purchase,
     make_renewal,
+    make_reversal,
     make_settlement,
     make_wallet,
     new_id,
@@ -51,18 +55,23 @@ def plain(cell: str) -> str:
     return cell.replace("`", "")
 
 
-def kind(verb: str) -> str:
-    """The operation that a row is about: `cancel` has two rows."""
-    return verb.partition(" ")[0]
+def name(row: str) -> str:
+    """The verb that a row is about: `cancel` has two rows."""
+    return row.partition(" ")[0]
+
+
+def kind(row: str) -> str:
+    """What its operations are called."""
+    return {"issue_many": "issue", "change_owner": "owner"}.get(name(row), name(row))
 
 
 VERBS = {plain(row[0]): row for row in rows("## Verbs")}
 
 
 def test_names_every_verb() -> None:
-    verbs = {name for name in ledger.__all__ if name.islower() and not name.startswith("recall")}
+    readers = {"recall_purchase", "recall_step", "rehearsal"}
 
-    assert set(map(kind, VERBS)) == verbs
+    assert set(map(name, VERBS)) == {word for word in ledger.__all__ if word.islower()} - readers
 
 
 def test_names_every_bucket() -> None:
@@ -91,6 +100,10 @@ def test_names_every_recorded_refusal_as_such() -> None:
 
 def issue() -> None:
     make_card(balance=100)
+
+
+def issue_many() -> None:
+    make_cards(None, ledger.NewCard(100), ledger.NewCard(0))
 
 
 def credit() -> None:
@@ -141,11 +154,28 @@ def close() -> None:
     make_closed_card(balance=100)
 
 
+def extend() -> None:
+    card = make_expired_card(balance=100)
+    ledger.expire(card.pk, actor="clock")
+    make_extension(card)
+
+
+def change_owner() -> None:
+    make_change_of_owner(make_card(balance=100), None)
+
+
+def reverse() -> None:
+    card = make_card(balance=100)
+    make_reversal(make_adjustment(card, 10))
+    make_reversal(make_adjustment(card, -10))
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("verb", "drive"),
     [
         ("issue", issue),
+        ("issue_many", issue_many),
         ("credit", credit),
         ("authorize", authorize),
         ("settle", settle),
@@ -157,6 +187,9 @@ def close() -> None:
         ("unblock", unblock),
         ("renew", renew),
         ("close", close),
+        ("extend", extend),
+        ("change_owner", change_owner),
+        ("reverse", reverse),
     ],
 )
 def test_says_what_moves_in(verb: str, drive: Callable[[], None]) -> None:
@@ -192,11 +225,11 @@ def cancel_too_much() -> None:
     make_cancellation(make_purchase(make_card(balance=100), 50), 51)
 
 
-def reverse_too_much() -> None:
+def take_back_too_much() -> None:
     make_cancellation(make_credit(make_wallet(balance=100), 50), 51)
 
 
-def reverse_after_spending() -> None:
+def take_back_after_spending() -> None:
     card = make_wallet()
     credit = make_credit(card, 100)
     make_purchase(card, 1)
@@ -207,6 +240,32 @@ def close_with_a_hold() -> None:
     card = make_card(balance=100)
     make_hold(card, 1)
     ledger.close(card.pk, request_id=new_id(), actor="test", reason="lost")
+
+
+def extend_closed() -> None:
+    card = make_card(balance=1, expires_at=timezone.now() + datetime.timedelta(days=1))
+    ledger.close(card.pk, request_id=new_id(), actor="test", reason="lost")
+    make_extension(card)
+
+
+def reverse_twice() -> None:
+    adjustment = make_adjustment(make_card(), 1)
+    make_reversal(adjustment)
+    make_reversal(adjustment)
+
+
+def reverse_after_spending() -> None:
+    card = make_card()
+    adjustment = make_adjustment(card, 9)
+    make_purchase(card, 1)
+    make_reversal(adjustment)
+
+
+def reverse_after_closing() -> None:
+    card = make_card(balance=9)
+    adjustment = make_adjustment(card, -1)
+    ledger.close(card.pk, request_id=new_id(), actor="test", reason="lost")
+    make_reversal(adjustment)
 
 
 def change_closed(verb: Callable[..., Operation], **reason: str) -> Callable[[], Operation]:
@@ -230,8 +289,8 @@ REFUSED: list[tuple[str, str, Callable[[], object]]] = [
     ("authorize", "insufficient_balance", lambda: make_hold(make_card(balance=9), 10)),
     ("settle", "exceeds_hold", settle_too_much),
     ("cancel of a debit", "exceeds_transaction", cancel_too_much),
-    ("cancel of a credit", "exceeds_transaction", reverse_too_much),
-    ("cancel of a credit", "credit_spent", reverse_after_spending),
+    ("cancel of a credit", "exceeds_transaction", take_back_too_much),
+    ("cancel of a credit", "credit_spent", take_back_after_spending),
     ("adjust", "card_closed", lambda: make_adjustment(make_closed_card(), 1)),
     ("adjust", "card_expired", lambda: make_adjustment(make_expired_card(), 1)),
     ("adjust", "balance_limit_exceeded", lambda: make_adjustment(make_card(balance=MAX_UNITS), 1)),
@@ -241,6 +300,11 @@ REFUSED: list[tuple[str, str, Callable[[], object]]] = [
     ("renew", "card_closed", lambda: make_renewal(make_closed_card())),
     ("close", "card_closed", change_closed(ledger.close, reason="lost")),
     ("close", "money_held", close_with_a_hold),
+    ("extend", "card_closed", extend_closed),
+    ("change_owner", "card_closed", lambda: make_change_of_owner(make_closed_card(), None)),
+    ("reverse", "already_reversed", reverse_twice),
+    ("reverse", "credit_spent", reverse_after_spending),
+    ("reverse", "card_closed", reverse_after_closing),
 ]
 
 

@@ -55,6 +55,17 @@ REACHED = {
     "expiry booked",
     "invalid_dates",
     "renewal",
+    "extension",
+    "revival",
+    "another owner",
+    "unknown_customer",
+    "reversal up",
+    "reversal down",
+    "reversal from another grant",
+    "reversal too late",
+    "late reversal",
+    "already_reversed",
+    "not_reversible",
     "below_zero",
     "money_held",
 }
@@ -84,6 +95,15 @@ CREDITS = [
     [("authorize", "whole"), ("cancel", "all")],
     [("authorize", "all"), ("cancel", "half")],
     [("cancel", "half"), ("expire", ""), ("cancel", "too much")],
+]
+
+ADJUSTMENTS = [
+    [("reverse", ""), ("reverse", "")],
+    [("authorize", "half"), ("reverse", "")],
+    [("authorize", "all"), ("reverse", "")],
+    [("wait", ""), ("expire", ""), ("extend", "ended"), ("reverse", "")],
+    [("wait", ""), ("wait", ""), ("reverse", "")],
+    [("close", ""), ("reverse", "")],
 ]
 
 
@@ -177,7 +197,7 @@ class LedgerMachine(RuleBasedStateMachine):
         part=st.sampled_from(["all", "half", "one", "whole", "whole", "too much"]),
         request=st.integers(0, 11),
         token=st.sampled_from(["", "", "right", "right", "wrong"]),
-        buyer=st.sampled_from(["", "owner", "stranger"]),
+        buyer=st.sampled_from(["", "owner", "friend", "stranger"]),
     )
     def authorize(self, card: int, part: str, request: int, token: str, buyer: str) -> None:
         number = self._card(card)
@@ -218,22 +238,38 @@ class LedgerMachine(RuleBasedStateMachine):
         if self.model.transactions:
             self._live_on(steps)
 
+    @rule(
+        card=card_number,
+        change=st.sampled_from([60, 60, -60]),
+        steps=st.sampled_from(ADJUSTMENTS),
+    )
+    def life_of_an_adjustment(self, card: int, change: int, steps: Steps) -> None:
+        self.credit(card, 100, NEW_ID, "promotional", None, 2)
+        self.adjust(card, change, NEW_ID, 3)
+        if self.model.adjustments:
+            self._live_on(steps)
+
     def _live_on(self, steps: Steps) -> None:
-        number = len(self.model.transactions) - 1
-        card = self.model.transactions[number].card
         for verb, part in steps:
-            if verb == "wait":
+            if verb in {"settle", "cancel"}:
+                step = self.settle if verb == "settle" else self.cancel
+                step(len(self.model.transactions) - 1, part, NEW_ID)
+            elif verb == "wait":
                 self.wait("last instant")
-            elif verb == "expire":
-                self.expire(card)
-            elif verb == "authorize":
-                self.authorize(card, part, NEW_ID, "", "")
-            elif verb == "close":
-                self.change_state(card, "close", NEW_ID)
-            elif verb == "settle":
-                self.settle(number, part, NEW_ID)
+            elif verb == "reverse":
+                self.reverse(max(self.model.adjustments), NEW_ID)
             else:
-                self.cancel(number, part, NEW_ID)
+                self._go_on(verb, part, self.history[-1].card)
+
+    def _go_on(self, verb: str, part: str, card: int) -> None:
+        if verb == "expire":
+            self.expire(card)
+        elif verb == "extend":
+            self.extend(card, part, 5, NEW_ID)
+        elif verb == "close":
+            self.change_state(card, "close", NEW_ID)
+        else:
+            self.authorize(card, part, NEW_ID, "", "")
 
     @rule(by=st.sampled_from([HOUR, 10 * HOUR, DAY, 2 * DAY, 20 * DAY, "last instant"]))
     def wait(self, by: datetime.timedelta | str) -> None:
@@ -279,6 +315,41 @@ class LedgerMachine(RuleBasedStateMachine):
         expires_at = None if days is None else self.now + days * DAY
         request_id = self._request_id(request)
         self._call(Call("renew", self._card(card), 0, request_id, expires_at=expires_at))
+
+    @rule(
+        card=card_number,
+        which=st.sampled_from(["ended", "ended", "ending", "ending", "all", "unknown", "none"]),
+        days=st.sampled_from([None, 5, 60, 60, 0]),
+        request=st.integers(0, 11),
+    )
+    def extend(self, card: int, which: str, days: int | None, request: int) -> None:
+        number = self._card(card)
+        lots = list(enumerate(self.model.cards[number].lots))
+        named = {
+            "ended": [n for n, lot in lots if lot.is_expired(self.now)],
+            "ending": [n for n, lot in lots if lot.expires_at],
+            "all": [n for n, _ in lots],
+            "unknown": [n for n, _ in [*lots, *lots]] + [len(lots)],
+        }.get(which, [])
+        end = None if days is None else self.now + days * DAY
+        request_id = self._request_id(request)
+        self._call(Call("extend", number, 0, request_id, expires_at=end, lots=tuple(named)))
+
+    @rule(
+        card=card_number,
+        owner=st.sampled_from(["owner", "friend", "", "stranger"]),
+        request=st.integers(0, 11),
+    )
+    def change_owner(self, card: int, owner: str, request: int) -> None:
+        request_id = self._request_id(request)
+        self._call(Call("change_owner", self._card(card), 0, request_id, buyer=owner))
+
+    @precondition(lambda self: self.model.operations)
+    @rule(number=st.integers(0, 30), request=st.integers(0, 11))
+    def reverse(self, number: int, request: int) -> None:
+        number %= len(self.model.operations)
+        card = self.model.operations[number]
+        self._call(Call("reverse", card, 0, self._request_id(request), operation=number))
 
     @precondition(lambda self: self.history)
     @rule(back=st.integers(0, 30), change=st.sampled_from([0, 0, 0, 1, "other way"]))

@@ -16,11 +16,15 @@ from loyalty.exceptions import ExceedsHold, InsufficientBalance
 from loyalty.identity import Identity
 from loyalty.models import GiftCard, Transaction
 from tests.builders import (
+    make_adjustment,
     make_cancellation,
     make_card,
+    make_cards,
+    make_change_of_owner,
     make_credit,
     make_customer,
     make_expired_card,
+    make_extension,
     make_hold,
     make_program,
     make_purchase,
@@ -181,6 +185,31 @@ def close(card: GiftCard) -> None:
     ledger.close(card.pk, request_id="CLOSE", actor="test", reason="lost")
 
 
+def extend(card: GiftCard) -> None:
+    make_extension(card)
+
+
+def change_owner(card: GiftCard) -> None:
+    make_change_of_owner(card, make_customer(card.store))
+
+
+def reverse(card: GiftCard) -> None:
+    ledger.reverse(
+        card.operations.get(kind="adjust"), request_id="REVERSE", actor="test", reason="other"
+    )
+
+
+def test_issuing_takes_as_many_for_a_hundred_cards_as_for_one() -> None:
+    program = make_program()
+
+    for count in (1, 100):
+        with captured() as sent:
+            make_cards(program, *[ledger.NewCard(100)] * count)
+
+        # Known codes are asked for; then cards, and all that follows from them.
+        assert spelled(sent) == ["begin", "select", "insert", "write", "commit"]
+
+
 @pytest.mark.parametrize("verb", [credit, adjust, expire, block, unblock, close])
 def test_locks_the_balance_before_it_writes_in_one_statement(
     verb: Callable[[GiftCard], None],
@@ -194,6 +223,20 @@ def test_locks_the_balance_before_it_writes_in_one_statement(
     assert words[:2] == ["begin", "lock"]
     assert words[-2:] == ["write", "commit"]
     assert (words.count("lock"), words.count("write")) == (1, 1)
+
+
+@pytest.mark.parametrize(("verb", "looks_up"), [(extend, 2), (change_owner, 1), (reverse, 3)])
+def test_what_staff_ask_for_is_looked_up_under_the_lock(
+    verb: Callable[[GiftCard], None], looks_up: int
+) -> None:
+    card = make_expired_card(balance=100)
+    make_adjustment(card, -10)
+
+    with captured() as sent:
+        verb(card)
+
+    sent = sent[spelled(sent).index("begin") :]
+    assert spelled(sent) == ["begin", "lock", *["select"] * looks_up, "write", "commit"]
 
 
 def test_locks_without_a_claim_on_the_key() -> None:

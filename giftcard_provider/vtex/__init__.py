@@ -1,0 +1,1 @@
+"""What we ask of VTEX: its orders and payments, for the reconciliation."""

@@ -1,0 +1,73 @@
+"""What staff do to customers' credit: one class for each action, all of one shape.
+
+An action is plain data (numbers and text), so that it can wait as an Approval and be built again.
+It shows its figures before and after by a rehearsal of the ledger's own verb, and is performed by
+that verb. `loyalty.approvals` decides who may.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from loyalty.actions.base import AMOUNTS, Action, Figures, Preview
+from loyalty.actions.batches import ApplyImport, ExtendBatch, IssueBatch, UndoBatch
+from loyalty.actions.cards import (
+    Adjust,
+    Block,
+    ChangeOwner,
+    Close,
+    Extend,
+    GiveCredit,
+    IssueCard,
+    Unblock,
+)
+from loyalty.actions.movements import Cancel, Reverse, Settle
+from loyalty.models import AuditAction
+
+__all__ = [
+    "AMOUNTS",
+    "Action",
+    "Adjust",
+    "ApplyImport",
+    "Block",
+    "Cancel",
+    "ChangeOwner",
+    "Close",
+    "Extend",
+    "ExtendBatch",
+    "Figures",
+    "GiveCredit",
+    "IssueBatch",
+    "IssueCard",
+    "Preview",
+    "Reverse",
+    "Settle",
+    "Unblock",
+    "UndoBatch",
+    "rebuilt",
+]
+
+_BY_NAME: Mapping[str, type[Action]] = {
+    action.name: action
+    for action in (
+        Adjust,
+        ApplyImport,
+        Block,
+        Cancel,
+        ChangeOwner,
+        Close,
+        Extend,
+        ExtendBatch,
+        GiveCredit,
+        IssueBatch,
+        IssueCard,
+        Reverse,
+        Settle,
+        Unblock,
+        UndoBatch,
+    )
+}
+
+
+def rebuilt(name: str, parameters: Mapping[str, Any]) -> Action:
+    """The action that was kept as its name and `Action.parameters`."""
+    return _BY_NAME[AuditAction(name)].of(parameters)

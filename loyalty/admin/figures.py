@@ -1,0 +1,91 @@
+"""The figures of an action before and after, as a table for people."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import number_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from loyalty.actions import AMOUNTS, Figures
+from loyalty.admin.base import NOTHING, linked, shown_moment
+from loyalty.models import Batch, Customer, GiftCard, Store
+from loyalty.money import to_decimal
+
+LABELS: Mapping[str, StrOrPromise] = {
+    "available": _("available"),
+    "held": _("held"),
+    "spent": _("spent"),
+    "expired": _("expired"),
+    "removed": _("removed"),
+    "total": _("total amount"),
+    "status": _("status"),
+    "expires_at": _("expires at"),
+    "owner": _("owner"),
+}
+_STATES = {
+    state.value: state.label for choices in (GiftCard.Status, Batch.Status) for state in choices
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One figure before and after, in words."""
+
+    label: StrOrPromise
+    before: str
+    after: str
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it differs."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How the figures of an action are read: its store, currency and digits."""
+
+    store: Store
+    currency: str
+    exponent: int
+
+
+def changes(before: Figures, after: Figures, scale: Scale) -> list[Change]:
+    """The figures that differ, and the available amount in any case."""
+    names = [
+        name
+        for name in (*LABELS, *(name for name in after if name not in LABELS))
+        if name in after and (name == "available" or before.get(name) != after[name])
+    ]
+    return [
+        Change(
+            LABELS.get(name, name),
+            _shown(name, before.get(name), scale),
+            _shown(name, after[name], scale),
+        )
+        for name in names
+    ]
+
+
+def money_of(units: int, scale: Scale) -> str:
+    """Units as exact money: `BRL 1,234.56`."""
+    amount = to_decimal(units, exponent=scale.exponent)
+    text = number_format(amount, decimal_pos=scale.exponent, use_l10n=True, force_grouping=True)
+    return f"{scale.currency}\u00a0{text}"
+
+
+def _shown(name: str, value: int | str | None, scale: Scale) -> str:
+    if value is None:
+        return gettext("never") if name == "expires_at" else NOTHING
+    if name in AMOUNTS:
+        return money_of(int(value), scale)
+    if name == "expires_at":
+        instant: datetime.datetime | None = parse_datetime(str(value))
+        return shown_moment(instant, scale.store)
+    if name == "owner":
+        return linked(Customer.objects.filter(pk=value).first())
+    return str(_STATES.get(str(value), value))

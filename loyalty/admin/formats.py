@@ -1,0 +1,51 @@
+"""How the back office writes amounts, moments and documents: exact, and in the store's own time."""
+
+import datetime
+
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+
+from loyalty.identity import is_cnpj
+from loyalty.models import GiftCard, Store
+from loyalty.money import to_decimal
+
+NOTHING = "-"  # as Django shows an empty value
+_CPF_DIGITS = 11
+
+
+def shown_money(units: int, currency: str, exponent: int) -> str:
+    """Units as exact money, in the reader's notation: `BRL 1,234.56`."""
+    amount = to_decimal(units, exponent=exponent)
+    text = number_format(amount, decimal_pos=exponent, use_l10n=True, force_grouping=True)
+    return f"{currency}\u00a0{text}"
+
+
+def shown_amount(units: int, card: GiftCard) -> str:
+    """Units of a card as exact money of its currency."""
+    return shown_money(units, card.currency, card.exponent)
+
+
+def shown_moment(instant: datetime.datetime | None, store: Store) -> str:
+    """An instant by the clock of the store: a card's last day is the day that the shopper knows."""
+    if instant is None:
+        return NOTHING
+    local = timezone.localtime(instant, store.zone)
+    return date_format(local, "SHORT_DATETIME_FORMAT", use_l10n=True)
+
+
+def shown_day(instant: datetime.datetime | None, store: Store) -> str:
+    """The day of an instant in the store's time zone."""
+    if instant is None:
+        return NOTHING
+    local = timezone.localtime(instant, store.zone)
+    return date_format(local, "SHORT_DATE_FORMAT", use_l10n=True)
+
+
+def shown_document(document: str) -> str:
+    """A document as people write it: `123.456.789-09`, `12.345.678/0001-95`; others as they are."""
+    if is_cnpj(document):
+        root, branch, check = document[:8], document[8:12], document[12:]
+        return f"{root[:2]}.{root[2:5]}.{root[5:]}/{branch}-{check}"
+    if len(document) == _CPF_DIGITS and document.isdigit():
+        return f"{document[:3]}.{document[3:6]}.{document[6:9]}-{document[9:]}"
+    return document or NOTHING

@@ -1,0 +1,33 @@
+"""The forms of staff's actions by the kind of row, in the order of the buttons."""
+
+from collections.abc import Mapping, Sequence
+
+from django.db.models import Model
+
+from loyalty.admin.forms import batches, cards, credit, movements
+from loyalty.admin.forms.base import FIELD_OF, ActionForm
+from loyalty.models import Batch, Customer, GiftCard, Operation, Program, Transaction
+
+__all__ = ["FIELD_OF", "FORMS", "ActionForm"]
+
+FORMS: Mapping[type[Model], Sequence[type[ActionForm]]] = {
+    Customer: [credit.GiveForm],
+    Program: [credit.IssueForm],
+    GiftCard: [
+        credit.CreditForm,
+        cards.AdjustForm,
+        cards.ExtendForm,
+        cards.OwnerForm,
+        cards.BlockForm,
+        cards.UnblockForm,
+        cards.CloseForm,
+    ],
+    Transaction: [movements.SettleForm, movements.CancelForm],
+    Operation: [movements.ReverseForm],
+    Batch: [
+        batches.IssueBatchForm,
+        batches.ApplyImportForm,
+        batches.ExtendBatchForm,
+        batches.UndoBatchForm,
+    ],
+}

@@ -1,0 +1,153 @@
+"""Purchases that hold money for longer than they should."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from loyalty.admin.base import shown_amount, shown_moment
+from loyalty.admin.book_pages import (
+    HOLDS,
+    Cell,
+    Row,
+    Table,
+    allowed,
+    chosen_store,
+    download,
+    money_text,
+    page,
+    query,
+    wants_csv,
+)
+from loyalty.models import OpenHold, Store, Transaction
+from loyalty.money import to_decimal
+from loyalty.reports.holds import held_totals, open_holds
+from loyalty.reports.sums import progress
+
+_A_PAGE = 50
+_MOST_DAYS = 3650
+
+
+class _Pages(Paginator[OpenHold]):
+    """The number of holds is known from their sums: nothing is counted twice."""
+
+    def __init__(self, rows: QuerySet[OpenHold], known: int) -> None:
+        super().__init__(rows, _A_PAGE)
+        self._known = known
+
+    @cached_property
+    def count(self) -> int:
+        """As of the last time that entries were added."""
+        return self._known
+
+
+def holds_page(request: HttpRequest) -> HttpResponse:
+    """The open holds of a store that are older than some days, oldest first."""
+    choice = chosen_store(request)
+    store = choice.store
+    if store is None:
+        return page(request, "holds", _("Open holds"), "books_holds", choice=choice)
+    days = _days(request, store)
+    found = open_holds(store, days=days)
+    if wants_csv(request):
+        return download(request, "open-holds", _HEADER, _csv_rows(found, store), store=store)  # type: ignore[return-value]
+    totals = held_totals(store, days=days)
+    pages = _Pages(found, sum(total.number for total in totals))
+    shown = pages.get_page(request.GET.get("p"))
+    return page(
+        request,
+        "holds",
+        _("Open holds"),
+        "books_holds",
+        choice=choice,
+        days=days,
+        tiles=[
+            (
+                ngettext("%(n)s purchase holds", "%(n)s purchases hold", total.number)
+                % {"n": total.number},
+                money_text(total.amount, total.currency),
+            )
+            for total in totals
+        ],
+        table=_table(shown.object_list, store),
+        shown=shown,
+        previous=query(store=store.pk, days=days, p=shown.number - 1),
+        following=query(store=store.pk, days=days, p=shown.number + 1),
+        as_of=shown_moment(progress().added_at, store),
+    )
+
+
+def _days(request: HttpRequest, store: Store) -> int:
+    text = request.GET.get("days", "")
+    return (
+        min(int(text), _MOST_DAYS)
+        if text.isascii() and text.isdigit()
+        else (store.open_hold_alert_days)
+    )
+
+
+def _table(found: Any, store: Store) -> Table:
+    table = Table(
+        _("Oldest first"),
+        [
+            *(Cell(_("held since")), Cell(_("age"), is_figure=True)),
+            *(Cell(_("amount"), is_figure=True), Cell(_("order"))),
+            *(Cell(_("gift card")), Cell(_("owner"))),
+        ],
+    )
+    for hold in found:
+        debit: Transaction = hold.transaction
+        card = debit.card
+        age = _age(debit)
+        table.rows.append(
+            Row(
+                [
+                    Cell(shown_moment(debit.created_at, store), href=_url(debit)),
+                    Cell(ngettext("%(n)s day", "%(n)s days", age) % {"n": age}, is_figure=True),
+                    Cell(shown_amount(debit.held, card), is_figure=True),
+                    Cell(debit.order_id or "-", href=_url(debit)),
+                    Cell(str(card), href=_url(card)),
+                    Cell(str(card.owner), href=_url(card.owner)) if card.owner else Cell("-"),
+                ]
+            )
+        )
+    return table
+
+
+def _age(debit: Transaction) -> int:
+    return (timezone.now() - debit.created_at).days
+
+
+def _url(row: Any) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+_HEADER = (
+    *(_("held since"), _("age in days"), _("order"), _("transaction"), _("currency")),
+    *(_("amount"), _("gift card")),
+)
+
+
+def _csv_rows(found: QuerySet[OpenHold], store: Store) -> Iterator[Sequence[object]]:
+    """Owners are left out: the card leads to them."""
+    for hold in found.iterator(chunk_size=2000):
+        debit: Transaction = hold.transaction
+        yield (
+            *(timezone.localtime(debit.created_at, store.zone), _age(debit), debit.order_id),
+            *(debit.public_id, hold.currency),
+            *(to_decimal(debit.held, exponent=hold.exponent), str(debit.card)),
+        )
+
+
+def urls(site: admin.AdminSite) -> list[URLPattern]:
+    """The page."""
+    view = site.admin_view(allowed(HOLDS, holds_page))
+    return [path("holds/", view, name="books_holds")]

@@ -1,0 +1,63 @@
+"""A form field for an amount, typed as people of the page's language write it."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.formats import get_format, number_format
+from django.utils.translation import gettext as _
+
+from loyalty.exceptions import LedgerError
+from loyalty.money import exponent_of, to_decimal, to_units
+
+
+class MoneyField(forms.Field):
+    """`1.234,56` in Portuguese, `1,234.56` in English, as units of `exponent` digits.
+
+    Nothing is guessed: what is not written as the page's language writes it is refused with an
+    example. `currency` and `exponent` are those of the card that the amount is for.
+    """
+
+    widget = forms.TextInput
+
+    def __init__(self, *, currency: str, exponent: int | None = None, **options: Any) -> None:
+        self.currency = currency
+        self.digits = exponent_of(currency)
+        self.exponent = self.digits if exponent is None else exponent
+        super().__init__(**options)  # asks for the widget's attributes, which show an example
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        """A numeric keyboard on phones, and the currency's own digits as an example."""
+        return {"inputmode": "decimal", "autocomplete": "off", "placeholder": self._written(0)}
+
+    def to_python(self, value: Any) -> int | None:
+        """The units, or None when nothing was typed."""
+        text = "" if value is None else str(value).strip()
+        if not text:
+            return None
+        return self._units(text.removeprefix(self.currency).strip())
+
+    def prepare_value(self, value: Any) -> Any:
+        """Units as the page's language writes them; what was typed stays as typed."""
+        return self._written(value) if isinstance(value, int) else value
+
+    def _units(self, text: str) -> int:
+        point, group = get_format("DECIMAL_SEPARATOR"), get_format("THOUSAND_SEPARATOR")
+        groups = f"[{re.escape(group)}\u00a0 ]" if group.strip() else "[\u00a0 ]"
+        whole = rf"(?:\d+|\d{{1,3}}(?:{groups}\d{{3}})+)"
+        if not re.fullmatch(rf"{whole}(?:{re.escape(point)}\d+)?", text, re.ASCII):
+            raise ValidationError(
+                _("Type the amount like %(example)s.") % {"example": self._written(123456)},
+                code="invalid",
+            )
+        plain = re.sub(groups, "", text).replace(point, ".")
+        try:
+            return to_units(Decimal(plain), currency=self.currency, exponent=self.exponent)
+        except LedgerError as error:
+            raise ValidationError(_(error.message), code=error.code) from error
+
+    def _written(self, units: int) -> str:
+        amount = to_decimal(units, exponent=self.exponent)
+        return number_format(amount, decimal_pos=self.digits, use_l10n=True, force_grouping=True)

@@ -1,0 +1,25 @@
+"""The navigation: what staff work with every day first, settings and proof last."""
+
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.admin.book_pages import PAGES
+from loyalty.back_office import BackOfficeSite, Entry, Section
+
+BackOfficeSite.sections[:] = [
+    Section(
+        "work",
+        _("Customers and cards"),
+        [
+            Entry("loyalty.customer"),
+            Entry("loyalty.giftcard"),
+            Entry("loyalty.transaction"),
+            Entry("verdicts", _("Why did my card not appear?"), "loyalty.view_giftcard"),
+            Entry("loyalty.approval"),
+            Entry("loyalty.batch"),
+            Entry("loyalty.importfile"),
+            Entry("loyalty.job"),
+        ],
+    ),
+    Section("books", _("Books"), [Entry(name, label, need) for name, need, label in PAGES]),
+    Section("more", _("Settings and proof"), []),
+]

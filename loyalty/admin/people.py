@@ -1,0 +1,42 @@
+"""Who did something, as the ledger names them, in words for staff."""
+
+from collections.abc import Iterable, Mapping
+
+from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+
+_STAFF, _VTEX, _SYSTEM = "staff:", "vtex:", "system:"
+
+
+class Names:
+    """The names behind actors of the ledger, read in one query."""
+
+    def __init__(self, actors: Iterable[str]) -> None:
+        keys = {
+            int(actor.removeprefix(_STAFF))
+            for actor in actors
+            if actor.startswith(_STAFF) and actor.removeprefix(_STAFF).isdecimal()
+        }
+        self._users: Mapping[str, str] = (
+            {str(key): name for key, name in _usernames(keys)} if keys else {}
+        )
+
+    def __getitem__(self, actor: str) -> str:
+        """A person's user name; VTEX; or our own clock."""
+        if actor.startswith(_STAFF):
+            who = actor.removeprefix(_STAFF)
+            return self._users.get(who, who)
+        if actor.startswith(_VTEX):
+            return _("VTEX")
+        if actor.startswith(_SYSTEM):
+            return _("the system")
+        return actor
+
+
+def _usernames(keys: Iterable[int]) -> Iterable[tuple[int, str]]:
+    return User.objects.filter(pk__in=keys).values_list("pk", "username")
+
+
+def name_of(actor: str) -> str:
+    """The name behind one actor."""
+    return Names([actor])[actor]

@@ -1,0 +1,138 @@
+"""What reconciliation asks of a store's record of orders, wherever that is kept.
+
+`LOYALTY_ORDER_SOURCE` names the class that reads it over the network; a file is another source
+(`loyalty.reconciliation.files`). Amounts are decimals in major units, exact.
+"""
+
+import datetime
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from loyalty.models import Store
+
+
+class SourceError(Exception):
+    """The record of orders could not be read; the message is for staff and names no secret."""
+
+
+class SourceUnavailable(SourceError):
+    """Not now: the same question may be asked again later."""
+
+
+class SourceRefused(SourceError):
+    """Not with these keys, or there are none: a person has to do something."""
+
+
+class SourceUnreadable(SourceError):
+    """What came back is not what was agreed on."""
+
+
+class WindowKind(StrEnum):
+    """Which date of an order a window is about."""
+
+    AUTHORIZED = "authorized"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From an instant up to another."""
+
+    kind: WindowKind
+    since: datetime.datetime
+    until: datetime.datetime
+
+
+class PaymentStatus(StrEnum):
+    """What became of a payment in the store's record."""
+
+    OPEN = "open"
+    FINISHED = "finished"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """A payment with one of our cards. Sums that are None are not known (yet)."""
+
+    payment_id: str
+    tid: str
+    card_id: str
+    provider: str
+    currency: str
+    amount: Decimal
+    status: PaymentStatus
+    settled: Decimal | None = None
+    returned: Decimal | None = None
+    transaction_id: str = ""
+    transaction_refunds: Decimal | None = None
+    status_text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """What was bought together: one or more orders, and the payments with our cards.
+
+    `rewards` is the credit due for each order; empty when the record does not tell.
+    """
+
+    group: str
+    order_ids: tuple[str, ...]
+    status: str
+    is_invoiced: bool
+    is_canceled: bool
+    changed_at: datetime.datetime | None
+    payments: tuple[Payment, ...]
+    rewards: tuple[tuple[str, Decimal], ...] = ()
+    is_detailed: bool = True
+
+
+class OrderSource(ABC):
+    """A store's record of orders."""
+
+    # So long after the fact the record tells of it.
+    lag = datetime.timedelta(0)
+    # Whether anything can be looked up one by one, and what is missing then does not exist.
+    answers_look_ups = True
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        # What could not be read, by a short reason, while the rest could.
+        self.unreadable: list[str] = []
+
+    @property
+    def calls(self) -> int:
+        """Requests sent so far, repeated ones included."""
+        return 0
+
+    @abstractmethod
+    def purchases(self, window: Window) -> Iterator[Purchase]:
+        """Every purchase with a date in the window; one may come twice. Raises `SourceError`."""
+
+    @abstractmethod
+    def detailed(self, purchase: Purchase) -> Purchase:
+        """The same with the sums of each payment, as far as they are known."""
+
+    @abstractmethod
+    def look_up(self, *, order_id: str, tid: str) -> Purchase | None:
+        """The purchase of a debit by its order, or by the debit's own id when there is none."""
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to close
+        """Called once when the source is not needed any more."""
+
+
+def source_class() -> type[OrderSource]:
+    """The class that `LOYALTY_ORDER_SOURCE` names."""
+    named: type[OrderSource] = import_string(settings.LOYALTY_ORDER_SOURCE)
+    return named
+
+
+def source_of(store: Store) -> OrderSource:
+    """The store's record over the network. Raises `SourceRefused` when it has no keys."""
+    return source_class()(store)

@@ -1,0 +1,262 @@
+"""The sums that the reports read instead of the entries, and how they are kept.
+
+Each entry is added exactly once, in the order of its id, whenever it was committed and whatever
+instant it names: late and back-dated entries go to their own day. What is not added yet is read
+from the entries (`loyalty.reports.flows`), so that the figures are right at every moment and the
+job only keeps them fast.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.transaction import atomic
+from django.utils import timezone
+
+from loyalty.models import BookCohort, BookDay, BookProgress, OpenHold, Store
+
+CHUNK = 50_000  # entries that are added in one transaction
+PATIENCE = 5.0  # seconds that a run waits for a transaction that is writing entries
+_PAUSE = 0.02
+
+log = logging.getLogger(__name__)
+
+_PROGRESS = 1  # the primary key of the only row
+
+# The entries with everything that they are summed by. The days and months are those of the store,
+# and PostgreSQL alone works them out, so that no two clocks' rules are mixed.
+MOVED = """
+    SELECT entry.id, card.store_id, card.program_id, card.currency, card.exponent, lot.funding,
+           lot.origin, coalesce(landing.origin, '') AS landing_origin, entry.source, entry.target,
+           entry.amount, entry.created_at, entry.transaction_id,
+           (entry.created_at AT TIME ZONE store.time_zone)::date AS day,
+           date_trunc('month', lot.created_at AT TIME ZONE store.time_zone)::date AS issued
+    FROM loyalty_entry entry
+    JOIN loyalty_giftcard card ON card.id = entry.card_id
+    JOIN loyalty_store store ON store.id = card.store_id
+    JOIN loyalty_grant lot ON lot.id = entry.grant_id
+    LEFT JOIN loyalty_grant landing ON landing.id = entry.landing_grant_id
+"""
+_LINE = "store_id, program_id, currency, exponent, funding, origin, landing_origin, source, target"
+_DAYS = f"""
+    SELECT {_LINE}, day, sum(amount) AS amount, count(*) AS count
+    FROM moved GROUP BY {_LINE}, day
+"""
+_COHORTS = f"""
+    SELECT {_LINE}, issued, date_trunc('month', day)::date AS month, sum(amount) AS amount,
+           count(*) AS count
+    FROM moved GROUP BY {_LINE}, issued, date_trunc('month', day)::date
+"""
+_HOLDS = """
+    SELECT transaction_id, store_id, currency, exponent, min(created_at) AS opened_at,
+           sum(CASE WHEN target = 'held' THEN amount ELSE -amount END) AS amount
+    FROM moved WHERE 'held' IN (source, target)
+    GROUP BY transaction_id, store_id, currency, exponent
+"""
+_ADD = f"""
+    WITH moved AS MATERIALIZED (
+        {MOVED} WHERE entry.id > %(after)s AND entry.id <= %(upto)s
+    ), days AS (
+        INSERT INTO loyalty_bookday AS known ({_LINE}, day, amount, count) {_DAYS}
+        ON CONFLICT ({_LINE}, day) DO UPDATE
+        SET amount = known.amount + EXCLUDED.amount, count = known.count + EXCLUDED.count
+    ), cohorts AS (
+        INSERT INTO loyalty_bookcohort AS known ({_LINE}, issued, month, amount, count) {_COHORTS}
+        ON CONFLICT ({_LINE}, issued, month) DO UPDATE
+        SET amount = known.amount + EXCLUDED.amount, count = known.count + EXCLUDED.count
+    ), holds AS (
+        INSERT INTO loyalty_openhold AS known
+            (transaction_id, store_id, currency, exponent, opened_at, amount) {_HOLDS}
+        ON CONFLICT (transaction_id) DO UPDATE SET amount = known.amount + EXCLUDED.amount
+    )
+    SELECT count(*) FROM moved
+"""
+_CLOSE_HOLDS = """
+    DELETE FROM loyalty_openhold
+    WHERE amount = 0 AND transaction_id IN (
+        SELECT transaction_id FROM loyalty_entry WHERE id > %(after)s AND id <= %(upto)s
+    )
+"""
+_SUMS: Mapping[str, tuple[str, Sequence[str]]] = {
+    "loyalty_bookday": (_DAYS, (*_LINE.split(", "), "day")),
+    "loyalty_bookcohort": (_COHORTS, (*_LINE.split(", "), "issued", "month")),
+    "loyalty_openhold": (
+        f"SELECT * FROM ({_HOLDS}) held WHERE amount <> 0",
+        ("transaction_id", "store_id", "currency", "exponent", "opened_at"),
+    ),
+}
+# Whoever writes entries has this lock on the table until the transaction ends.
+_WRITERS = """
+    SELECT virtualtransaction FROM pg_locks
+    WHERE locktype = 'relation' AND relation = 'loyalty_entry'::regclass
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND mode = 'RowExclusiveLock' AND granted AND pid IS DISTINCT FROM pg_backend_pid()
+"""
+_LAST_ID = """
+    SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('loyalty_entry', 'id')::regclass),
+                    0)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A sum that is not what its entries say."""
+
+    table: str
+    key: Mapping[str, object]
+    kept: int
+    entries: int
+
+    def __str__(self) -> str:
+        named = ", ".join(f"{name} {value}" for name, value in self.key.items())
+        return f"{self.table}: {named}: kept {self.kept}, entries {self.entries}"
+
+
+def progress() -> BookProgress:
+    """How far the sums are; nothing is added yet when nobody began."""
+    return BookProgress.objects.filter(pk=_PROGRESS).first() or BookProgress(pk=_PROGRESS)
+
+
+def covered(store: Store, known: BookProgress) -> int:
+    """The last entry in this store's sums; 0 when they follow another time zone than the store."""
+    zone = known.zones.get(str(store.pk), store.time_zone)
+    return known.last_entry if zone == store.time_zone else 0
+
+
+def aggregate_due(*, chunk: int = CHUNK) -> int:
+    """Add every entry that is final and not added yet; how many there were.
+
+    Safe to run twice, late, or by several workers at once: each chunk is one transaction under the
+    lock of the progress row, and goes on after the last entry that is in the sums.
+    """
+    limit, added = _final_id(), 0
+    while True:
+        more, count = _add_chunk(limit, chunk)
+        added += count
+        if not more:
+            return added
+
+
+def rebuild() -> None:
+    """Forget the sums; the next `aggregate_due` makes them again, and reports are right meanwhile.
+
+    Closed months stay as they are.
+    """
+    with atomic():
+        _forget(locked_progress())
+
+
+def verify(*, max_rows: int = 20) -> list[Difference]:
+    """Where the sums differ from the entries that they cover; empty if all is well. Only reads.
+
+    Of a table at most `max_rows`. Sums that follow another time zone than their store are about to
+    be made again, and no report uses them: they are not compared.
+    """
+    found: list[Difference] = []
+    with one_snapshot(), connection.cursor() as cursor:
+        known = progress()
+        if _zones_moved(known):
+            return found
+        for table, (sums, key) in _SUMS.items():
+            columns = ", ".join(key)
+            values = "amount" if table == "loyalty_openhold" else "amount, count"
+            cursor.execute(
+                f"WITH moved AS ({MOVED} WHERE entry.id <= %(upto)s), made AS ({sums})"
+                f" SELECT {columns}, coalesce(kept.amount, 0), coalesce(made.amount, 0)"
+                f" FROM {table} kept FULL JOIN made USING ({columns})"
+                f" WHERE ({_of('kept', values)}) IS DISTINCT FROM ({_of('made', values)})"
+                " LIMIT %(most)s",
+                {"upto": known.last_entry, "most": max_rows},
+            )
+            found += [
+                Difference(table, dict(zip(key, row, strict=False)), int(row[-2]), int(row[-1]))
+                for row in cursor.fetchall()
+            ]
+    return found
+
+
+@contextmanager
+def one_snapshot() -> Iterator[None]:
+    """Everything inside is read from one state of the database, so that the figures agree.
+
+    Inside a transaction it is that transaction's.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    with atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield
+
+
+def _of(table: str, columns: str) -> str:
+    return ", ".join(f"{table}.{column}" for column in columns.split(", "))
+
+
+def _final_id() -> int:
+    """An id below which every entry there will ever be can be seen now.
+
+    An id is drawn while the writer holds its lock on the table. So once those who held it when the
+    last id was read are done, no smaller id can still appear. Who does not finish within the
+    patience leaves the rest to the next run.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST_ID)
+        [last] = cursor.fetchone()
+        cursor.execute(_WRITERS)
+        writers = {row[0] for row in cursor.fetchall()}
+        deadline = time.monotonic() + PATIENCE
+        while writers:
+            if time.monotonic() > deadline:
+                log.warning("Entries are being written for long; the books go on next time.")
+                return progress().last_entry
+            time.sleep(_PAUSE)
+            cursor.execute(_WRITERS)
+            writers &= {row[0] for row in cursor.fetchall()}
+    return int(last)
+
+
+def _add_chunk(limit: int, chunk: int) -> tuple[bool, int]:
+    """The next chunk up to `limit`; whether more is left, and how many entries it had."""
+    with atomic(), connection.cursor() as cursor:
+        known = locked_progress()
+        if _zones_moved(known):
+            _forget(known)
+        upto = min(limit, known.last_entry + chunk)
+        known.zones, known.added_at = _zones(), timezone.now()
+        if upto <= known.last_entry:
+            known.save(update_fields=["zones", "added_at"])
+            return False, 0
+        window = {"after": known.last_entry, "upto": upto}
+        cursor.execute(_ADD, window)
+        [count] = cursor.fetchone()
+        cursor.execute(_CLOSE_HOLDS, window)
+        known.last_entry = upto
+        known.save(update_fields=["last_entry", "zones", "added_at"])
+    return upto < limit, count
+
+
+def _zones() -> dict[str, str]:
+    return {str(pk): zone for pk, zone in Store.objects.values_list("pk", "time_zone")}
+
+
+def _zones_moved(known: BookProgress) -> bool:
+    now = _zones()
+    return any(now.get(store, zone) != zone for store, zone in known.zones.items())
+
+
+def locked_progress() -> BookProgress:
+    """The row, locked until the transaction ends: whoever changes the sums has it."""
+    BookProgress.objects.bulk_create([BookProgress(pk=_PROGRESS)], ignore_conflicts=True)
+    return BookProgress.objects.select_for_update().get(pk=_PROGRESS)
+
+
+def _forget(known: BookProgress) -> None:
+    for rows in (BookDay.objects.all(), BookCohort.objects.all(), OpenHold.objects.all()):
+        rows.delete()
+    known.last_entry = 0
+    known.save(update_fields=["last_entry"])

@@ -1,0 +1,122 @@
+"""A real browser on the real pages: headless Chromium, with the strict Content-Security-Policy.
+
+Without Chromium these tests are skipped and say so; with REQUIRE_BROWSER set they fail instead.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PASSWORD = "a long password"
+
+# Playwright keeps an event loop in this thread; Django would take the test for asynchronous.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs the database as the server sees it, and a browser."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.django_db(transaction=True))
+            if not CHROMIUM and not os.environ.get("REQUIRE_BROWSER"):
+                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all."""
+    assert CHROMIUM, "REQUIRE_BROWSER is set and there is no Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@dataclass
+class Desk:
+    """A person at the back office: a page of their own, and what the browser complained about."""
+
+    page: Page
+    site: str
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> Page:
+        """Go to a page of the back office."""
+        answer = self.page.goto(f"{self.site}{path}")
+        assert answer is not None
+        assert answer.ok, f"{path}: {answer.status}"
+        return self.page
+
+    def check(self) -> None:
+        """The browser had nothing to complain about, and the page is accessible."""
+        assert self.complaints == []
+        found = Axe().run(self.page)
+        self.complaints.clear()  # of axe's own style
+        assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.fixture
+def desk(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..., Desk]]:
+    """Make a desk: `desk(user)` is signed in, `desk()` is at the door."""
+    contexts = []
+
+    def make(
+        user: User | None = None,
+        *,
+        language: str = "en",
+        width: int = 1400,
+        is_dark: bool = False,
+    ) -> Desk:
+        context = browser.new_context(
+            locale=language,
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if is_dark else "light",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        made = Desk(page, live_server.url)
+
+        def listen(message: ConsoleMessage) -> None:
+            if message.type in {"error", "warning"}:
+                made.complaints.append(message.text)
+
+        page.on("console", listen)
+        page.on("pageerror", lambda error: made.complaints.append(str(error)))
+        if user is not None:
+            sign_in(made, user)
+        return made
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def sign_in(desk: Desk, user: User) -> None:
+    """With the password, as people do."""
+    desk.open("/admin/login/")
+    desk.page.fill("input[name=username]", user.get_username())
+    desk.page.fill("input[name=password]", PASSWORD)
+    desk.page.click("[type=submit]")
+    desk.page.wait_for_url(f"{desk.site}/admin/")

@@ -1,0 +1,289 @@
+"""Who may do what: a table of pages and actions by role, asked over HTTP.
+
+To add a page: one row in PAGES (a way to its address, and the roles that get an answer). To add an
+action: one row in ACTIONS, whose address is posted to directly, without its form. Everybody else
+gets 403. A role that is added to `loyalty.roles` fails here until each row knows it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from giftcard_provider.models import Credential
+from loyalty import audit, roles
+from loyalty.models import (
+    AuditAction,
+    AuditEvent,
+    Balance,
+    Customer,
+    Entry,
+    GiftCard,
+    Grant,
+    Operation,
+    Program,
+    SpendingLimit,
+    Store,
+    Transaction,
+)
+from loyalty.roles import Role
+from tests.builders import history
+from tests.loyalty.admin.conftest import Books, confirm_password
+from tests.loyalty.admin.test_pages import Inline
+
+V, S, M, F, A = Role.VIEWER, Role.SUPPORT, Role.MANAGER, Role.FINANCE, Role.ADMINISTRATOR
+ALL = frozenset(Role)
+Address = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table: what it is, where it is, and who gets an answer."""
+
+    what: str
+    address: Address
+    allowed: frozenset[Role]
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def page(name: str, *arguments: object) -> Address:
+    return lambda: reverse(f"admin:{name}", args=arguments)
+
+
+def listing(model: type[Model]) -> Address:
+    return page(f"{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def adding(model: type[Model]) -> Address:
+    return page(f"{model._meta.app_label}_{model._meta.model_name}_add")
+
+
+def first(model: type[Model], name: str = "change", *more: object, **conditions: Any) -> Address:
+    """A page of the first row."""
+
+    def address() -> str:
+        row = model._default_manager.filter(**conditions).order_by("pk")[0]
+        meta = model._meta
+        return reverse(f"admin:{meta.app_label}_{meta.model_name}_{name}", args=[row.pk, *more])
+
+    return address
+
+
+def of(model: type[Model], name: str, *more: object, **conditions: Any) -> Address:
+    """A page of its own about the first row."""
+
+    def address() -> str:
+        row = model._default_manager.filter(**conditions).order_by("pk")[0]
+        return reverse(f"admin:{name}", args=[row.pk, *more])
+
+    return address
+
+
+def line(what: str, address: Address, *allowed: Role) -> Line:
+    return Line(what, address, frozenset(allowed))
+
+
+_SHOWN = (*(Store, Program, Customer, GiftCard, Balance, Grant, Transaction, Operation, Entry),)
+PAGES = [
+    line("overview", page("index"), *ALL),
+    line("own authenticator", page("authenticator"), *ALL),
+    line("own password", page("password_change"), *ALL),
+    *(line(f"list of {model.__name__}", listing(model), *ALL) for model in _SHOWN),
+    *(line(f"one {model.__name__}", first(model), *ALL) for model in _SHOWN),
+    line("approvals", page("loyalty_approval_changelist"), *ALL),
+    line("audit trail", listing(AuditEvent), F, A),
+    line("one audit event", first(AuditEvent), F, A),
+    line("books: outstanding", page("books_outstanding"), F, A),
+    line("books: roll-forward", page("books_roll_forward"), F, A),
+    line("books: curves", page("books_curves"), F, A),
+    line("people", listing(User), A),
+    line("one person", first(User, username="other"), A),
+    line("new person", adding(User), A),
+    line("locked out", page("locked_out"), A),
+    line("reset one-time passwords", of(User, "reset_device", username="other"), A),
+    line("roles", listing(Group), A),
+    line("one role", first(Group), A),
+    line("limits", listing(SpendingLimit), A),
+    line("one limit", first(SpendingLimit), A),
+    line("new limit", adding(SpendingLimit), A),
+    line("credentials", listing(Credential), A),
+    line("one credential", first(Credential), A),
+    line("new credential", page("issue_credential"), A),
+    line("revoke a credential", of(Credential, "credential_step", "revoke"), A),
+    line("personal data", of(Customer, "personal_data"), A),
+    line("erase a person", of(Customer, "erase_person"), A),
+    line("form: give credit", first(GiftCard, "action", "credit"), S, M),
+    line("form: adjust", first(GiftCard, "action", "adjust"), S, M),
+    line("form: block", first(GiftCard, "action", "block"), S, M),
+    line("form: extend", first(GiftCard, "action", "extend"), S, M),
+    line("form: change the owner", first(GiftCard, "action", "owner"), M),
+    line("form: close", first(GiftCard, "action", "close"), M),
+    line("form: give to a customer", first(Customer, "action", "give"), S, M),
+    line("form: issue a card", first(Program, "action", "issue"), S, M),
+    line("form: settle", first(Transaction, "action", "settle"), M),
+    line("form: cancel", first(Transaction, "action", "cancel"), S, M),
+    line("form: reverse", first(Operation, "action", "reverse", kind="adjust"), M),
+]
+ACTIONS = [
+    line("give credit", first(GiftCard, "action", "credit"), S, M),
+    line("adjust", first(GiftCard, "action", "adjust"), S, M),
+    line("block", first(GiftCard, "action", "block"), S, M),
+    line("unblock", first(GiftCard, "action", "unblock"), S, M),
+    line("extend", first(GiftCard, "action", "extend"), S, M),
+    line("change the owner", first(GiftCard, "action", "owner"), M),
+    line("close", first(GiftCard, "action", "close"), M),
+    line("give to a customer", first(Customer, "action", "give"), S, M),
+    line("issue a card", first(Program, "action", "issue"), S, M),
+    line("settle", first(Transaction, "action", "settle"), M),
+    line("cancel", first(Transaction, "action", "cancel"), S, M),
+    line("reverse", first(Operation, "action", "reverse", kind="adjust"), M),
+    line("copy personal data", of(Customer, "export_person"), A),
+    line("erase a person", of(Customer, "erase_person"), A),
+    line("make a person", adding(User), A),
+    line("change a person", first(User, username="other"), A),
+    line("password of a person", of(User, "auth_user_password_change", username="other"), A),
+    line("reset one-time passwords", of(User, "reset_device", username="other"), A),
+    line("unlock", of(User, "unlock", username="other"), A),
+    line("set a limit", adding(SpendingLimit), A),
+    line("change a limit", first(SpendingLimit), A),
+    line("make a credential", page("issue_credential"), A),
+    line("rotate a credential", of(Credential, "credential_step", "rotate"), A),
+    line("end the previous token", of(Credential, "credential_step", "retire"), A),
+    line("revoke a credential", of(Credential, "credential_step", "revoke"), A),
+    line("delete a card", first(GiftCard, "delete")),
+    line("delete a customer", first(Customer, "delete")),
+    line("delete a person", first(User, "delete", username="other")),
+    line("delete a role", first(Group, "delete")),
+    line("delete a limit", first(SpendingLimit, "delete")),
+    line("delete a credential", first(Credential, "delete")),
+    line("delete an event", first(AuditEvent, "delete")),
+    line("change an event", first(AuditEvent)),
+    line("change an entry", first(Entry)),
+    line("change a balance", first(Balance)),
+    line("change a role", first(Group)),
+]
+
+
+@pytest.fixture
+def as_role(books: Books) -> Callable[[Role], Client]:
+    """Somebody of a role, in books with a row of everything."""
+    roles.sync()
+    other = User.objects.create_user("other", is_staff=True)
+    SpendingLimit.objects.create(user=other, currency="BRL", per_action=1, per_day=1)
+    audit.record(AuditAction.BLOCK, None, card=books.card)
+
+    def client_of(role: Role) -> Client:
+        user = User.objects.create_user(f"one-{role}", is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+        client = Client(headers={"accept-language": "en"})
+        client.force_login(user)
+        confirm_password(client)
+        return client
+
+    return client_of
+
+
+@pytest.mark.parametrize("role", Role)
+def test_pages(role: Role, as_role: Callable[[Role], Client]) -> None:
+    client = as_role(role)
+
+    statuses = {each.what: client.get(each.address()).status_code for each in PAGES}
+
+    assert statuses == {each.what: 200 if role in each.allowed else 403 for each in PAGES}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_actions_without_their_form(
+    role: Role, books: Books, as_role: Callable[[Role], Client]
+) -> None:
+    client = as_role(role)
+    forbidden = [each for each in ACTIONS if role not in each.allowed]
+    before = history(books.card)
+    people = list(User.objects.order_by("pk").values())
+    limits = list(SpendingLimit.objects.values())
+    credentials = list(Credential.objects.values())
+    everything = {"confirm": "1", "post": "yes", "_save": "1", "amount": "1.00", "note": "x"}
+
+    statuses = {
+        each.what: client.post(each.address(), everything).status_code for each in forbidden
+    }
+
+    assert statuses == {each.what: 403 for each in forbidden}
+    assert history(books.card) == before
+    assert list(User.objects.order_by("pk").values()) == people
+    assert list(SpendingLimit.objects.values()) == limits
+    assert list(Credential.objects.values()) == credentials
+
+
+@pytest.mark.parametrize("role", Role)
+def test_actions_that_a_role_has_are_answered(
+    role: Role, as_role: Callable[[Role], Client]
+) -> None:
+    client = as_role(role)
+    allowed = [each for each in ACTIONS if role in each.allowed]
+
+    # Empty forms: what comes back is a page with errors, or the way to one; never a refusal.
+    statuses = {each.what: client.post(each.address()).status_code for each in allowed}
+
+    assert {what for what, status in statuses.items() if status not in {200, 302}} == set()
+
+
+def test_nobody_does_anything_without_a_role(as_role: Callable[[Role], Client]) -> None:
+    client = as_role(Role.VIEWER)
+    User.objects.get(username=f"one-{Role.VIEWER}").groups.clear()
+    own = {"overview", "own authenticator", "own password"}
+
+    pages = {each.what: client.get(each.address()).status_code for each in PAGES}
+    actions = {each.what: client.post(each.address()).status_code for each in ACTIONS}
+
+    assert pages == {each.what: 200 if each.what in own else 403 for each in PAGES}
+    assert set(actions.values()) == {403}
+
+
+def test_nobody_does_anything_without_signing_in(as_role: Callable[[Role], Client]) -> None:
+    as_role(Role.VIEWER)
+    client = Client()
+
+    for each in PAGES:
+        answer = client.get(each.address())
+        assert answer.status_code == 302, each
+        assert answer["Location"].startswith("/admin/login/"), each
+    for each in ACTIONS:
+        answer = client.post(each.address())
+        assert answer.status_code == 302, each
+        assert answer["Location"].startswith("/admin/login/"), each
+
+
+def test_pages_need_nothing_that_the_strict_policy_refuses(
+    as_role: Callable[[Role], Client], boss: Client
+) -> None:
+    as_role(Role.VIEWER)
+
+    refused = {
+        each.what: Inline(boss.get(each.address()).content.decode()).refused for each in PAGES
+    }
+
+    assert refused == {each.what: [] for each in PAGES}
+
+
+def test_every_page_takes_fifteen_statements_at_most(
+    as_role: Callable[[Role], Client], boss: Client
+) -> None:
+    as_role(Role.VIEWER)
+    taken = {}
+    for each in PAGES:
+        boss.get(each.address())  # content types are looked up once in a process
+        with CaptureQueriesContext(connection) as queries:
+            boss.get(each.address())
+        taken[each.what] = len(queries)
+
+    assert {what: count for what, count in taken.items() if count > 15} == {}

@@ -1,0 +1,250 @@
+"""The stand-in itself: an HTTP server on loopback that answers from a scenario.
+
+It counts the calls, insists on the keys and on the limits of the list, and misbehaves on demand.
+"""
+
+import datetime
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.vtex import scenario as shapes
+from tests.vtex.scenario import Purchase, Scenario
+
+MOST_PAGES, MOST_PER_PAGE = 30, 100
+
+Parameters = dict[str, str]
+Answer = tuple[int, Any]
+
+
+@dataclass
+class Trouble:
+    """What goes wrong with the next `times` calls whose path matches."""
+
+    path: str
+    times: int = 1
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0
+    is_cut: bool = False
+    body: bytes | None = None
+    change: Callable[[Any], Any] | None = None
+
+
+_NO_TROUBLE = Trouble("")
+
+
+class StandIn:
+    """Started as a context manager; `url` serves both APIs."""
+
+    app_key, app_token = "vtexappkey-store-ABC", "TOKEN-THAT-NOBODY-MAY-LOG"
+
+    def __init__(self, scenario: Scenario | None = None) -> None:
+        self.scenario = scenario or Scenario()
+        self.troubles: list[Trouble] = []
+        self.calls: Counter[str] = Counter()
+        self.paths: list[str] = []
+        self.connections = 0
+        self.after: Callable[[str], None] | None = None
+        self._lock = threading.Lock()
+        handler = type("Handler", (_Handler,), {"stand_in": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def total_calls(self) -> int:
+        return sum(self.calls.values())
+
+    def __enter__(self) -> "StandIn":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def trouble(self, path: str, **options: Any) -> None:
+        """Let calls of this path (a regular expression) go wrong."""
+        self.troubles.append(Trouble(path, **options))
+
+    def note(self, name: str, path: str) -> None:
+        with self._lock:
+            self.calls[name] += 1
+            self.paths.append(path)
+
+    def next_trouble(self, path: str) -> Trouble | None:
+        with self._lock:
+            for trouble in self.troubles:
+                if trouble.times and re.search(trouble.path, path):
+                    trouble.times -= 1
+                    return trouble
+        return None
+
+    # --- The answers ---
+
+    def list_orders(self, query: Parameters) -> Answer:
+        per_page, page = int(query.get("per_page", 15)), int(query.get("page", 1))
+        if not 0 < per_page <= MOST_PER_PAGE or not 0 < page <= MOST_PAGES:
+            return 400, {"error": {"code": "OMS003", "message": "Max page or per_page exceeded"}}
+        found = [each for each in self.scenario.purchases if _matches(each, query)]
+        found.sort(key=lambda each: (each.date("creationDate"), each.group))
+        rows = [shapes.summary(each, order_id) for each in found for order_id in each.order_ids]
+        paging = {
+            "total": len(rows),
+            "pages": -(-len(rows) // per_page),
+            "currentPage": page,
+            "perPage": per_page,
+        }
+        shown = rows[(page - 1) * per_page : page * per_page]
+        return 200, {"list": shown, "facets": [], "paging": paging, "stats": {}}
+
+    def order(self, order_id: str) -> Answer:
+        purchase = self.scenario.by_order(order_id)
+        return (200, shapes.order(purchase, order_id)) if purchase else _not_found()
+
+    def order_group(self, group: str) -> Answer:
+        purchase = self.scenario.by_group(group)
+        if not purchase:
+            return _not_found()
+        return 200, [shapes.order(purchase, order_id) for order_id in purchase.order_ids]
+
+    def payment_transaction(self, order_id: str) -> Answer:
+        purchase = self.scenario.by_order(order_id)
+        return (200, shapes.payment_transaction(purchase)) if purchase else _not_found()
+
+    def gateway_transaction(self, transaction_id: str) -> Answer:
+        purchase = self.scenario.by_transaction(transaction_id)
+        return (200, shapes.gateway_transaction(purchase)) if purchase else _not_found()
+
+    def gateway_payments(self, transaction_id: str) -> Answer:
+        purchase = self.scenario.by_transaction(transaction_id)
+        if not purchase:
+            return _not_found()
+        return 200, [shapes.gateway_payment(purchase, each) for each in purchase.payments]
+
+    def gateway_payment(self, transaction_id: str, payment_id: str) -> Answer:
+        purchase = self.scenario.by_transaction(transaction_id)
+        found = [each for each in purchase.payments if each.id == payment_id] if purchase else []
+        if not purchase or not found:
+            return _not_found()
+        return 200, shapes.gateway_payment(purchase, found[0])
+
+    def actions(self, transaction_id: str, kind: str) -> Answer:
+        purchase = self.scenario.by_transaction(transaction_id)
+        return (200, shapes.actions(purchase, kind)) if purchase else _not_found()
+
+
+def _not_found() -> Answer:
+    return 404, {"error": {"code": "OMS007", "message": "Not found", "exception": None}}
+
+
+def _matches(purchase: Purchase, query: Parameters) -> bool:
+    if not purchase.is_indexed:
+        return False
+    names = {payment.name for payment in purchase.payments}
+    if (wanted := query.get("f_paymentNames")) and wanted not in names:
+        return False
+    if query.get("searchField") in {"tid", "pci_tid"}:
+        tid = query[query["searchField"]]
+        return any(payment.tid == tid for payment in purchase.payments)
+    return all(
+        _within(purchase, query[f"f_{name}"])
+        for name in ("creationDate", "authorizedDate", "invoicedDate")
+        if f"f_{name}" in query
+    )
+
+
+def _within(purchase: Purchase, text: str) -> bool:
+    match = re.fullmatch(r"(\w+):\[(\S+Z) TO (\S+Z)\]", text)
+    assert match, text
+    moment = purchase.date(match[1])
+    first, last = map(datetime.datetime.fromisoformat, match.group(2, 3))
+    return moment is not None and first <= moment <= last
+
+
+_ROUTES: list[tuple[str, str]] = [
+    ("list_orders", r"/api/oms/pvt/orders"),
+    ("order_group", r"/api/oms/pvt/orders/order-group/([^/]+)"),
+    ("payment_transaction", r"/api/oms/pvt/orders/([^/]+)/payment-transaction"),
+    ("order", r"/api/oms/pvt/orders/([^/]+)"),
+    ("actions", r"/api/pvt/transactions/([^/]+)/(settlements|refunds|cancellations)"),
+    ("gateway_payments", r"/api/pvt/transactions/([^/]+)/payments"),
+    ("gateway_payment", r"/api/pvt/transactions/([^/]+)/payments/([^/]+)"),
+    ("gateway_transaction", r"/api/pvt/transactions/([^/]+)"),
+]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    stand_in: StandIn
+
+    def setup(self) -> None:
+        self.stand_in.connections += 1
+        super().setup()
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Nothing: the tests look at `calls`."""
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        trouble = self.stand_in.next_trouble(self.path) or _NO_TROUBLE
+        name, answer = self._routed(parts.path, query)
+        self.stand_in.note(name, self.path)
+        time.sleep(trouble.delay)
+        if trouble.is_cut:
+            self.close_connection = True
+            return
+        self._send(answer, trouble)
+        if self.stand_in.after:
+            self.stand_in.after(self.path)
+
+    def _routed(self, path: str, query: Parameters) -> tuple[str, Answer]:
+        given = (
+            self.headers.get("X-VTEX-API-AppKey"),
+            self.headers.get("X-VTEX-API-AppToken"),
+        )
+        if given != (self.stand_in.app_key, self.stand_in.app_token):
+            return "refused", (403, {"error": "Forbidden"})
+        for name, pattern in _ROUTES:
+            if match := re.fullmatch(pattern, path):
+                arguments = [unquote(part) for part in match.groups()]
+                method: Callable[..., Answer] = getattr(self.stand_in, name)
+                return name, method(query) if name == "list_orders" else method(*arguments)
+        return "unknown", _not_found()
+
+    def _send(self, answer: Answer, trouble: Trouble) -> None:
+        status, content = answer
+        if trouble.change:
+            content = trouble.change(content)
+        body = json.dumps(content).encode() if trouble.body is None else trouble.body
+        try:
+            self.send_response(trouble.status or status)
+            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            for header, value in trouble.headers.items():
+                self.send_header(header, value)
+            self.end_headers()
+            self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client no longer waits
