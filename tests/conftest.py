@@ -1,13 +1,11 @@
 """Fixtures of every test: the database between tests, and the long forms."""
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 
 import pytest
 from django.db import connections
 from django.db.backends.base.operations import BaseDatabaseOperations
-from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.transaction import atomic
 from pytest_django import Settings
 
@@ -38,32 +36,6 @@ def flush_past_the_append_only_triggers() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", execute_sql_flush)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def drop_the_database_when_the_last_session_has_left() -> Iterator[None]:
-    """A live server's thread closes its connection a moment after the browser has closed its own.
-
-    A session that stays is a leak: then PostgreSQL refuses the drop, as ever.
-    """
-    drop = DatabaseCreation._destroy_test_db  # type: ignore[attr-defined]
-
-    def patiently(creation: DatabaseCreation, test_database_name: str, verbosity: int) -> None:
-        deadline = time.monotonic() + 10
-        with creation._nodb_cursor() as cursor:  # type: ignore[attr-defined]
-            while time.monotonic() < deadline:
-                cursor.execute(
-                    "SELECT count(*) FROM pg_stat_activity WHERE datname = %s",
-                    [test_database_name],
-                )
-                if not cursor.fetchone()[0]:
-                    break
-                time.sleep(0.1)
-        drop(creation, test_database_name, verbosity)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseCreation, "_destroy_test_db", patiently)
         yield
 
 

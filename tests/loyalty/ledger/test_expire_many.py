@@ -141,7 +141,7 @@ def test_a_card_that_breaks_the_rules_takes_the_others_with_it() -> None:
             "UPDATE loyalty_balance SET available = 40, removed = 60 WHERE card_id = %s", [bad.pk]
         )
 
-    with unchanged(good), unchanged(bad), pytest.raises(IntegrityError), atomic():
+    with unchanged(good), unchanged(bad), pytest.raises(IntegrityError):
         expire(good, bad)
 
     with connection.cursor() as cursor:
@@ -157,7 +157,7 @@ grants = st.lists(st.tuples(st.integers(1, 500), st.integers(-3, 3) | st.none())
 @settings(max_examples=40, deadline=None)
 @given(wallets=st.lists(st.tuples(grants, st.integers(0, 900)), min_size=1, max_size=4))
 def test_moves_to_the_unit_what_expire_moves_card_by_card(wallets: list[Any]) -> None:
-    with atomic(), time_machine.travel(NOON, tick=False) as clock:
+    with ledger.rehearsal(), time_machine.travel(NOON, tick=False) as clock:
         program = make_program()
         pairs = [
             (wallet(program, lots, hold, clock), wallet(program, lots, hold, clock))

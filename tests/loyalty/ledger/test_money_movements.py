@@ -62,7 +62,9 @@ def name(row: str) -> str:
 
 def kind(row: str) -> str:
     """What its operations are called."""
-    return {"issue_many": "issue", "change_owner": "owner"}.get(name(row), name(row))
+    return {"issue_many": "issue", "expire_many": "expire", "change_owner": "owner"}.get(
+        name(row), name(row)
+    )
 
 
 VERBS = {plain(row[0]): row for row in rows("## Verbs")}
@@ -132,6 +134,11 @@ def expire() -> None:
     ledger.expire(make_expired_card(balance=100).pk, actor="clock")
 
 
+def expire_many() -> None:
+    cards = make_expired_card(balance=100), make_expired_card(balance=100)
+    ledger.expire_many([card.pk for card in cards], actor="clock")
+
+
 def adjust() -> None:
     card = make_card()
     make_adjustment(card, 100)
@@ -182,6 +189,7 @@ def reverse() -> None:
         ("cancel of a debit", cancel_debit),
         ("cancel of a credit", cancel_credit),
         ("expire", expire),
+        ("expire_many", expire_many),
         ("adjust", adjust),
         ("block", block),
         ("unblock", unblock),
