@@ -217,7 +217,7 @@ _LOCK_FREE = """
 
 
 def lock_free(card_ids: Sequence[int]) -> list[int]:
-    """Lock those of the cards that nobody has locked; waits for none. What they hold: read after."""
+    """Lock those of the cards that nobody has locked, without waiting; read them only after."""
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_FREE, [list(card_ids)])
         return [card_id for (card_id,) in cursor.fetchall()]

@@ -1,5 +1,6 @@
 import datetime
 import threading
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -179,10 +180,8 @@ def wallet(program: Program, lots: list[Any], hold: int, clock: Any) -> GiftCard
     card = make_wallet(program)
     for amount, days in lots:
         make_credit(card, amount, expires_at=None if days is None else NOON + days * DAY)
-    try:
+    with suppress(InsufficientBalance):
         make_hold(card, hold or 1)
-    except InsufficientBalance:
-        pass
     return card
 
 
