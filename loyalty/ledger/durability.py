@@ -12,6 +12,10 @@ from loyalty.exceptions import Decline, LedgerBusy
 # An equal request that got in between, past the check under the lock.
 _ONCE = ("operation_happens_once", "operation_reversed_once")
 
+# A commit waits for a synchronous standby as long as it takes: at a time-out PostgreSQL would give
+# up that wait with a warning, and the answer would leave for an amount that only one server has.
+COMMIT_PATIENTLY = "SET LOCAL statement_timeout = 0; "
+
 _rehearsing: ContextVar[bool] = ContextVar("rehearsing", default=False)
 
 

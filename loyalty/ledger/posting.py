@@ -15,6 +15,7 @@ from django.db import connection
 
 from loyalty import prepared
 from loyalty.exceptions import Decline
+from loyalty.ledger.durability import COMMIT_PATIENTLY
 from loyalty.ledger.movements import (
     Issue,
     LaterEnd,
@@ -152,7 +153,7 @@ def post_issues(
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            _ISSUED,
+            f"{COMMIT_PATIENTLY}{_ISSUED}",
             {
                 "cards": [issue.card_id for issue in issues],
                 "oids": [new_public_id() for _ in issues],
@@ -220,7 +221,7 @@ def post_expiries(card_ids: Sequence[int], *, actor: str, at: datetime.datetime)
     oids = [new_public_id() for _ in card_ids]
     values = {"cards": list(card_ids), "oids": oids, "actor": actor, "at": at}
     with connection.cursor() as cursor:
-        cursor.execute(_EXPIRED, values)
+        cursor.execute(f"{COMMIT_PATIENTLY}{_EXPIRED}", values)
         return [card_id for (card_id,) in cursor.fetchall()]
 
 
@@ -444,6 +445,7 @@ class _Statement:
 
     def execute(self) -> tuple[int, int | None]:
         """Write it; the ids of the operation and of its transaction."""
-        sql = f"WITH {', '.join(self._ctes)} SELECT id, transaction_id FROM operation"
+        writes = f"WITH {', '.join(self._ctes)} SELECT id, transaction_id FROM operation"
+        sql = f"{COMMIT_PATIENTLY}{writes}"
         [(operation_id, transaction_id)] = prepared.rows(sql, self._parameters)
         return operation_id, transaction_id

@@ -7,7 +7,8 @@ import os
 import signal
 import time
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from config.embedded import Postgres
@@ -67,6 +68,19 @@ def stop_postgres_dead(postgres: Postgres) -> None:
     """SIGKILL of the postmaster and everything it started."""
     _kill_family(_guard_of(postgres.process))
     postgres.stop()
+
+
+@contextmanager
+def frozen(postgres: Postgres) -> Iterator[None]:
+    """SIGSTOP of a server and all its processes, and SIGCONT afterwards."""
+    family = descendants_of(_guard_of(postgres.process))
+    try:
+        for pid in family:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in family:
+            os.kill(pid, signal.SIGCONT)
 
 
 def _kill_family(guard: int) -> None:

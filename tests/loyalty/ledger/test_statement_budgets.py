@@ -29,6 +29,7 @@ from tests.builders import (
     make_program,
     make_purchase,
     make_settlement,
+    make_store,
     make_wallet,
 )
 
@@ -250,3 +251,20 @@ def test_locks_without_a_claim_on_the_key() -> None:
     assert len(locking) == 1
     assert LOCK.match(locking[0])
     assert "FOR UPDATE" not in locking[0]
+
+
+def test_the_commit_of_a_movement_waits_for_a_standby_as_long_as_it_takes() -> None:
+    """A time-out at the commit would let the answer leave before a second server has the money."""
+    card = make_card(make_program(make_store()), balance=1000)
+
+    with connection.cursor() as cursor, ledger.rehearsal():
+        cursor.execute("SHOW statement_timeout")
+        before = cursor.fetchone()
+        ledger.authorize(card.pk, amount=100, request_id="R-1", actor="test", buyer=BUYER)
+        cursor.execute("SHOW statement_timeout")
+        at_commit = cursor.fetchone()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        afterwards = cursor.fetchone()
+
+    assert (before, at_commit, afterwards) == (("30s",), ("0",), ("30s",))
