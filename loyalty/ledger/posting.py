@@ -219,7 +219,7 @@ _EXPIRED = """
 def post_expiries(card_ids: Sequence[int], *, actor: str, at: datetime.datetime) -> list[int]:
     """Book what has expired of cards that are locked, as `credits.expire` does for one; which."""
     oids = [new_public_id() for _ in card_ids]
-    values = {"cards": list(card_ids), "oids": oids, "actor": actor, "at": at}
+    values: dict[str, Any] = {"cards": list(card_ids), "oids": oids, "actor": actor, "at": at}
     with connection.cursor() as cursor:
         cursor.execute(f"{COMMIT_PATIENTLY}{_EXPIRED}", values)
         return [card_id for (card_id,) in cursor.fetchall()]

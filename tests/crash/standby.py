@@ -25,12 +25,13 @@ class Standby(Postgres):
     def _create_data(self) -> None:
         """As docs/operations.md has it: a base backup that knows whom to follow."""
         user, group = self.user or (None, None)
+        primary = self._primary.folder
+        whom = f"host={primary} port={PORT} user={NAME} application_name={_name(self)}"
         done = subprocess.run(
             [
                 self._programs / "pg_basebackup",
                 f"--pgdata={self.data}",
-                f"--dbname=host={self._primary.folder} port={PORT} user={NAME}"
-                f" application_name={_name(self)}",
+                f"--dbname={whom}",
                 "--write-recovery-conf",
                 "--checkpoint=fast",
                 "--wal-method=stream",
@@ -54,7 +55,7 @@ class Standby(Postgres):
 
 
 class Pair(Stack):
-    """A primary and its standby; the application knows both addresses and finds who takes writes."""
+    """A primary and its standby; the application finds out which of the two takes writes."""
 
     standby: Standby | None = None
 

@@ -6,13 +6,12 @@ import pytest
 
 from tests.crash.failover import failover_control, failover_run
 
-
 # Longer than the time-out of a statement, at which PostgreSQL would stop waiting for the standby.
 LONG_DEAFNESS = 33
 
 
-def survives(path: Path, **conditions: float) -> None:
-    run = failover_run(path, **conditions)
+def survives(path: Path, deaf_seconds: float = 0.5) -> None:
+    run = failover_run(path, deaf_seconds=deaf_seconds)
 
     print(run)  # noqa: T201 - the numbers, for `pytest -s` and for a failure
     assert run.answered_meanwhile == 0
