@@ -118,7 +118,7 @@ class Launch:
         return self.data / "demo.json"
 
     def serve(self) -> None:
-        """Start gunicorn, the worker and beat; return when all three answer."""
+        """Start gunicorn, the worker, beat and what plays VTEX; return when all of them answer."""
         started = time.time()
         schedule = self.data / "beat-schedule"
         celery = [sys.executable, "-m", "celery", "--app", "config.celery"]
@@ -127,6 +127,9 @@ class Launch:
         self._start("gunicorn", [*gunicorn, "--bind", address])
         self._start("worker", [*celery, "worker", "--concurrency", "2"])
         self._start("beat", [*celery, "beat", "--schedule", str(schedule)])
+        played = self.data / "vtex.json"
+        play = [sys.executable, "manage.py", "play_vtex", "--output", str(played)]
+        self._start("vtex", play)
         # From here on this process has Django settings too, to ask the worker through the queue.
         os.environ.update(self._environment)
         from config.celery import app  # noqa: PLC0415 - it needs the environment above
@@ -134,13 +137,14 @@ class Launch:
         def worker_answers() -> bool:
             return bool(app.control.ping(timeout=0.5, limit=1))
 
-        def beat_keeps_its_schedule() -> bool:
-            files = self.data.glob(f"{schedule.name}*")
+        def was_written(path: Path) -> bool:
+            files = self.data.glob(f"{path.name}*")
             return any(path.stat().st_mtime >= started for path in files)
 
         self._wait_for("gunicorn", lambda: _is_ready(self.port))
         self._wait_for("worker", worker_answers)
-        self._wait_for("beat", beat_keeps_its_schedule)
+        self._wait_for("beat", lambda: was_written(schedule))
+        self._wait_for("vtex", lambda: was_written(played))
 
     def check(self) -> None:
         """Raise `LaunchError` when something that should run has stopped."""

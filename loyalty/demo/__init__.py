@@ -8,15 +8,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from loyalty.demo.clock import stopped, tell
+from loyalty.demo.differences import kinds_by_order, order_of, refund_of, reward_of
 from loyalty.demo.shop import BRAZIL, CHILE, Shop
 from loyalty.demo.stories import OLDEST, stories
 from loyalty.lookup import CardView, card_by_id
 from loyalty.models import Customer, GiftCard, Program, Store
 
-__all__ = ["brazilian_store", "first_customer", "seed", "spendable"]
+__all__ = [
+    "brazilian_store",
+    "first_customer",
+    "kinds_by_order",
+    "order_of",
+    "refund_of",
+    "reward_of",
+    "seed",
+    "spendable",
+    "stores",
+]
 
 _UNFINISHED = "-unfinished"
 
@@ -50,6 +62,11 @@ def _commits_that_do_not_wait() -> Iterator[None]:
             yield
         finally:
             cursor.execute("RESET synchronous_commit")
+
+
+def stores() -> QuerySet[Store]:
+    """The stores of the demo."""
+    return Store.objects.filter(account__in=[BRAZIL.account, CHILE.account]).order_by("account")
 
 
 def brazilian_store() -> Store:

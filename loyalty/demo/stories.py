@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from loyalty import ledger
 from loyalty.demo.clock import Dice, Story
+from loyalty.demo.differences import differences
 from loyalty.demo.purchases import (
     Ending,
     captured,
@@ -43,6 +44,7 @@ def stories(shop: Shop) -> Iterator[Story]:
     ):
         for number in range(shop.plan.cards[kind]):
             yield story(shop, number)
+    yield differences(shop)
 
 
 def nights(shop: Shop) -> Story:

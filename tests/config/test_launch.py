@@ -19,6 +19,11 @@ from config.workstation import locked
 from tests.config.processes import ROOT, command_of, eventually, free_port, processes_with
 
 COUNT_CARDS = ["shell", "-c", "from loyalty.models import GiftCard as C; print(C.objects.count())"]
+COUNT_KINDS = [
+    "shell",
+    "-c",
+    "from loyalty.models import Discrepancy as D; print(D.objects.count())",
+]
 LAUNCH = [sys.executable, "-m", "config.launch"]
 
 
@@ -215,6 +220,8 @@ def test_runs_everything_ends_on_demand_and_keeps_its_data(demo_data: Path) -> N
         for private in ("keys", "env", "demo.json"):
             assert (demo_data / private).stat().st_mode & 0o077 == 0, private
         cards = manage(first, *COUNT_CARDS)
+        # Both stores are compared with what plays VTEX: eight kinds of difference each.
+        assert eventually(lambda: manage(first, *COUNT_KINDS).endswith("16\n"))
 
         assert first.end(signal.SIGTERM) == 0
         assert processes_with(str(demo_data)) == []

@@ -1,6 +1,5 @@
-"""A stand-in for VTEX: the endpoints of orders and payments that the reconciliation reads."""
+"""The stand-in for VTEX as tests use it; `make run` starts the same for the demo."""
 
-from tests.vtex.scenario import Payment, Purchase, Scenario
-from tests.vtex.server import StandIn, Trouble
+from giftcard_provider.stand_in import Payment, Purchase, Scenario, StandIn, Trouble
 
 __all__ = ["Payment", "Purchase", "Scenario", "StandIn", "Trouble"]

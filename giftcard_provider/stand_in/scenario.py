@@ -54,10 +54,12 @@ class Purchase:
 
     @property
     def order_ids(self) -> list[str]:
+        """The ids of its orders: the group's with a number each."""
         return [f"{self.group}-{part:02}" for part in range(1, self.parts + 1)]
 
     @property
     def total(self) -> int:
+        """What all payments pay together."""
         return sum(payment.value for payment in self.payments)
 
     def date(self, name: str) -> datetime.datetime | None:
@@ -77,15 +79,19 @@ class Scenario:
     purchases: list[Purchase] = field(default_factory=list)
 
     def add(self, *purchases: Purchase) -> None:
+        """Let the account have these too."""
         self.purchases.extend(purchases)
 
     def by_order(self, order_id: str) -> Purchase | None:
+        """The purchase with this order, if there is one."""
         return next((each for each in self.purchases if order_id in each.order_ids), None)
 
     def by_group(self, group: str) -> Purchase | None:
+        """The purchase of this order group."""
         return next((each for each in self.purchases if each.group == group), None)
 
     def by_transaction(self, transaction_id: str) -> Purchase | None:
+        """The purchase that this transaction of the gateway pays."""
         found = (each for each in self.purchases if each.transaction_id == transaction_id)
         return next(found, None)
 

@@ -9,20 +9,28 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.vtex import scenario as shapes
-from tests.vtex.scenario import Purchase, Scenario
+from giftcard_provider.stand_in import scenario as shapes
+from giftcard_provider.stand_in.scenario import Purchase, Scenario
 
 MOST_PAGES, MOST_PER_PAGE = 30, 100
 
 Parameters = dict[str, str]
 Answer = tuple[int, Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request: the parts of its path that the route names, and its query."""
+
+    parts: list[str]
+    query: Parameters
 
 
 @dataclass
@@ -45,10 +53,15 @@ _NO_TROUBLE = Trouble("")
 class StandIn:
     """Started as a context manager; `url` serves both APIs."""
 
-    app_key, app_token = "vtexappkey-store-ABC", "TOKEN-THAT-NOBODY-MAY-LOG"
-
-    def __init__(self, scenario: Scenario | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario | None = None,
+        *,
+        app_key: str = "vtexappkey-store-ABC",
+        app_token: str = "TOKEN-THAT-NOBODY-MAY-LOG",  # noqa: S107 - of a server without secrets
+    ) -> None:
         self.scenario = scenario or Scenario()
+        self.app_key, self.app_token = app_key, app_token
         self.troubles: list[Trouble] = []
         self.calls: Counter[str] = Counter()
         self.paths: list[str] = []
@@ -62,10 +75,12 @@ class StandIn:
 
     @property
     def url(self) -> str:
+        """Where it is, on a port that was free."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def total_calls(self) -> int:
+        """How many calls came, of every kind."""
         return sum(self.calls.values())
 
     def __enter__(self) -> "StandIn":
@@ -87,11 +102,13 @@ class StandIn:
         self.troubles.append(Trouble(path, **options))
 
     def note(self, name: str, path: str) -> None:
+        """Count a call."""
         with self._lock:
             self.calls[name] += 1
             self.paths.append(path)
 
     def next_trouble(self, path: str) -> Trouble | None:
+        """What is to go wrong with this call, if anything."""
         with self._lock:
             for trouble in self.troubles:
                 if trouble.times and re.search(trouble.path, path):
@@ -101,11 +118,16 @@ class StandIn:
 
     # --- The answers ---
 
-    def list_orders(self, query: Parameters) -> Answer:
+    def list_orders(self, call: Call) -> Answer:
+        """A page of the list of orders, within its limits."""
+        query = call.query
         per_page, page = int(query.get("per_page", 15)), int(query.get("page", 1))
         if not 0 < per_page <= MOST_PER_PAGE or not 0 < page <= MOST_PAGES:
             return 400, {"error": {"code": "OMS003", "message": "Max page or per_page exceeded"}}
-        found = [each for each in self.scenario.purchases if _matches(each, query)]
+        try:
+            found = [each for each in self.scenario.purchases if _matches(each, query)]
+        except ValueError as problem:
+            return 400, {"error": {"code": "OMS004", "message": str(problem)}}
         found.sort(key=lambda each: (each.date("creationDate"), each.group))
         rows = [shapes.summary(each, order_id) for each in found for order_id in each.order_ids]
         paging = {
@@ -117,38 +139,48 @@ class StandIn:
         shown = rows[(page - 1) * per_page : page * per_page]
         return 200, {"list": shown, "facets": [], "paging": paging, "stats": {}}
 
-    def order(self, order_id: str) -> Answer:
+    def order(self, call: Call) -> Answer:
+        """An order in full."""
+        (order_id,) = call.parts
         purchase = self.scenario.by_order(order_id)
         return (200, shapes.order(purchase, order_id)) if purchase else _not_found()
 
-    def order_group(self, group: str) -> Answer:
-        purchase = self.scenario.by_group(group)
+    def order_group(self, call: Call) -> Answer:
+        """Every order that was placed together."""
+        purchase = self.scenario.by_group(call.parts[0])
         if not purchase:
             return _not_found()
         return 200, [shapes.order(purchase, order_id) for order_id in purchase.order_ids]
 
-    def payment_transaction(self, order_id: str) -> Answer:
-        purchase = self.scenario.by_order(order_id)
+    def payment_transaction(self, call: Call) -> Answer:
+        """The payments of an order, by the Orders API."""
+        purchase = self.scenario.by_order(call.parts[0])
         return (200, shapes.payment_transaction(purchase)) if purchase else _not_found()
 
-    def gateway_transaction(self, transaction_id: str) -> Answer:
-        purchase = self.scenario.by_transaction(transaction_id)
+    def gateway_transaction(self, call: Call) -> Answer:
+        """A transaction of the Payments Gateway."""
+        purchase = self.scenario.by_transaction(call.parts[0])
         return (200, shapes.gateway_transaction(purchase)) if purchase else _not_found()
 
-    def gateway_payments(self, transaction_id: str) -> Answer:
-        purchase = self.scenario.by_transaction(transaction_id)
+    def gateway_payments(self, call: Call) -> Answer:
+        """The payments of a transaction."""
+        purchase = self.scenario.by_transaction(call.parts[0])
         if not purchase:
             return _not_found()
         return 200, [shapes.gateway_payment(purchase, each) for each in purchase.payments]
 
-    def gateway_payment(self, transaction_id: str, payment_id: str) -> Answer:
+    def gateway_payment(self, call: Call) -> Answer:
+        """One of them."""
+        transaction_id, payment_id = call.parts
         purchase = self.scenario.by_transaction(transaction_id)
         found = [each for each in purchase.payments if each.id == payment_id] if purchase else []
         if not purchase or not found:
             return _not_found()
         return 200, shapes.gateway_payment(purchase, found[0])
 
-    def actions(self, transaction_id: str, kind: str) -> Answer:
+    def actions(self, call: Call) -> Answer:
+        """What was settled, refunded or canceled of a transaction."""
+        transaction_id, kind = call.parts
         purchase = self.scenario.by_transaction(transaction_id)
         return (200, shapes.actions(purchase, kind)) if purchase else _not_found()
 
@@ -175,21 +207,23 @@ def _matches(purchase: Purchase, query: Parameters) -> bool:
 
 def _within(purchase: Purchase, text: str) -> bool:
     match = re.fullmatch(r"(\w+):\[(\S+Z) TO (\S+Z)\]", text)
-    assert match, text
+    if match is None:
+        raise ValueError(f"{text!r} is no range of dates")
     moment = purchase.date(match[1])
     first, last = map(datetime.datetime.fromisoformat, match.group(2, 3))
     return moment is not None and first <= moment <= last
 
 
-_ROUTES: list[tuple[str, str]] = [
-    ("list_orders", r"/api/oms/pvt/orders"),
-    ("order_group", r"/api/oms/pvt/orders/order-group/([^/]+)"),
-    ("payment_transaction", r"/api/oms/pvt/orders/([^/]+)/payment-transaction"),
-    ("order", r"/api/oms/pvt/orders/([^/]+)"),
-    ("actions", r"/api/pvt/transactions/([^/]+)/(settlements|refunds|cancellations)"),
-    ("gateway_payments", r"/api/pvt/transactions/([^/]+)/payments"),
-    ("gateway_payment", r"/api/pvt/transactions/([^/]+)/payments/([^/]+)"),
-    ("gateway_transaction", r"/api/pvt/transactions/([^/]+)"),
+# What is asked, where, and the method of `StandIn` that answers. The first that fits counts.
+ROUTES: Sequence[tuple[str, str, str]] = [
+    ("GET", r"/api/oms/pvt/orders", "list_orders"),
+    ("GET", r"/api/oms/pvt/orders/order-group/([^/]+)", "order_group"),
+    ("GET", r"/api/oms/pvt/orders/([^/]+)/payment-transaction", "payment_transaction"),
+    ("GET", r"/api/oms/pvt/orders/([^/]+)", "order"),
+    ("GET", r"/api/pvt/transactions/([^/]+)/(settlements|refunds|cancellations)", "actions"),
+    ("GET", r"/api/pvt/transactions/([^/]+)/payments", "gateway_payments"),
+    ("GET", r"/api/pvt/transactions/([^/]+)/payments/([^/]+)", "gateway_payment"),
+    ("GET", r"/api/pvt/transactions/([^/]+)", "gateway_transaction"),
 ]
 
 
@@ -206,10 +240,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the tests look at `calls`."""
 
     def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         trouble = self.stand_in.next_trouble(self.path) or _NO_TROUBLE
-        name, answer = self._routed(parts.path, query)
+        name, answer = self._routed("GET")
         self.stand_in.note(name, self.path)
         time.sleep(trouble.delay)
         if trouble.is_cut:
@@ -219,18 +251,19 @@ class _Handler(BaseHTTPRequestHandler):
         if self.stand_in.after:
             self.stand_in.after(self.path)
 
-    def _routed(self, path: str, query: Parameters) -> tuple[str, Answer]:
+    def _routed(self, method: str) -> tuple[str, Answer]:
         given = (
             self.headers.get("X-VTEX-API-AppKey"),
             self.headers.get("X-VTEX-API-AppToken"),
         )
         if given != (self.stand_in.app_key, self.stand_in.app_token):
             return "refused", (403, {"error": "Forbidden"})
-        for name, pattern in _ROUTES:
-            if match := re.fullmatch(pattern, path):
-                arguments = [unquote(part) for part in match.groups()]
-                method: Callable[..., Answer] = getattr(self.stand_in, name)
-                return name, method(query) if name == "list_orders" else method(*arguments)
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        for asked, pattern, name in ROUTES:
+            if asked == method and (match := re.fullmatch(pattern, url.path)):
+                answers: Callable[[Call], Answer] = getattr(self.stand_in, name)
+                return name, answers(Call([unquote(part) for part in match.groups()], query))
         return "unknown", _not_found()
 
     def _send(self, answer: Answer, trouble: Trouble) -> None:
