@@ -54,6 +54,7 @@ class BackOfficeSite(AdminSite):
     site_header = _("Gift cards and credit")
     site_title = _("Gift cards and credit")
     index_title = _("Overview")
+    site_url = None
     enable_nav_sidebar = True
     # Filled by `loyalty.admin`.
     pages: ClassVar[list[Page]] = []

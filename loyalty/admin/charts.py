@@ -14,6 +14,7 @@ WIDTH = 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 68, 8, 10, 24
 _STEPS = (1, 2, 5)
 _LINES = 4
+_HALF_A_LABEL = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,18 @@ def columns(
     ]
     every = max(-(-len(labels) // 6), 1)
     ticks = [
-        _text(_LEFT + index * slot + slot / 2, height - 7, label, "middle")
+        _tick(_LEFT + index * slot + slot / 2, height - 7, label)
         for index, label in enumerate(labels)
         if index % every == 0
     ]
     return _svg(name, title, height, [*_grid(axis, top, tall), *bars, *ticks])
+
+
+def _tick(x: float, y: int, label: str) -> SafeString:
+    """A label below its place; where it would be cut off, as far right as there is room."""
+    if x > WIDTH - _HALF_A_LABEL:
+        return _text(WIDTH, y, label, "end")
+    return _text(x, y, label, "middle")
 
 
 def bars(title: StrOrPromise, rows: Sequence[tuple[str, int, str]], *, name: str) -> SafeString:

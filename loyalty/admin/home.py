@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -31,7 +32,7 @@ from loyalty.admin.book_pages import (
     query,
     tabs,
 )
-from loyalty.models import Approval, Entry, Funding, Job, Program, Store
+from loyalty.models import Approval, Discrepancy, Entry, Funding, Job, Program, Store
 from loyalty.reports.amounts import digits_of
 from loyalty.reports.expiring import by_week, expiring
 from loyalty.reports.flows import Flow, Kind, flows
@@ -49,12 +50,12 @@ _PROGRAMS = 8
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure that leads to its list."""
+    """A figure that leads to its list; `kind` colors what somebody should look at."""
 
     label: StrOrPromise
     figure: str
     href: str = ""
-    note: StrOrPromise = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,24 +163,36 @@ def _add_expiring(store: Store, found: dict[str, Any]) -> None:
 
 def _waiting(request: HttpRequest) -> list[Tile]:
     """What waits for somebody, of what this person may see."""
-    tiles = []
-    if _may(request, "loyalty.view_approval"):
-        waiting = Approval.objects.filter(
-            status=Approval.Status.WAITING, expires_at__gt=timezone.now()
-        )
-        tiles.append(
-            Tile(_("approvals waiting"), _count(waiting), _list("approval", status="waiting"))
-        )
-    if _may(request, "loyalty.view_job"):
-        failed = Job.objects.filter(status=Job.Status.FAILED)
-        tiles.append(Tile(_("failed jobs"), _count(failed), _list("job", status="failed")))
-    return tiles
+    now = timezone.now()
+    waiting: Sequence[tuple[StrOrPromise, str, str, QuerySet[Any], str]] = (
+        (
+            _("approvals waiting"),
+            "approval",
+            Approval.Status.WAITING,
+            Approval.objects.filter(expires_at__gt=now),
+            "open",
+        ),
+        (
+            _("differences open"),
+            "discrepancy",
+            Discrepancy.Status.OPEN,
+            Discrepancy.objects.all(),
+            "bad",
+        ),
+        (_("failed jobs"), "job", Job.Status.FAILED, Job.objects.all(), "bad"),
+    )
+    return [
+        _waiting_tile(label, rows.filter(status=status), _list(model, status=status), kind)
+        for label, model, status, rows, kind in waiting
+        if _may(request, f"loyalty.view_{model}")
+    ]
 
 
-def _count(rows: Any) -> str:
+def _waiting_tile(label: StrOrPromise, rows: QuerySet[Any], href: str, kind: str) -> Tile:
     number = rows[: _MOST_COUNTED + 1].count()
     text = number_format(min(number, _MOST_COUNTED), use_l10n=True, force_grouping=True)
-    return f"{text}+" if number > _MOST_COUNTED else text
+    figure = f"{text}+" if number > _MOST_COUNTED else text
+    return Tile(label, figure, href, kind if number else "")
 
 
 def _list(model: str, *, status: str) -> str:

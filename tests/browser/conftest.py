@@ -11,10 +11,15 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import connections
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
+
+from loyalty import jobs
+from loyalty.models import SpendingLimit
+from loyalty.tasks import HANDLERS
+from tests.builders import new_id
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -29,6 +34,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PASSWORD = "a long password"
+
+DeskOf = Callable[..., "Desk"]
 
 # Playwright keeps an event loop in this thread; Django would take the test for asynchronous.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -121,8 +128,52 @@ def desk(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..., De
 
 def sign_in(desk: Desk, user: User) -> None:
     """With the password, as people do."""
+    type_password(desk, user)
+    desk.page.wait_for_url(f"{desk.site}/admin/")
+
+
+def type_password(desk: Desk, user: User) -> None:
+    """The first step of the sign in; what comes next is up to the person's role."""
     desk.open("/admin/login/")
     desk.page.fill("input[name=username]", user.get_username())
     desk.page.fill("input[name=password]", PASSWORD)
     desk.page.click("[type=submit]")
-    desk.page.wait_for_url(f"{desk.site}/admin/")
+
+
+def make_person(*permissions: str, per_action: int = 0) -> User:
+    """Staff with these permissions, who moves so much alone, and ten times that on a day."""
+    user = User.objects.create_user(new_id("person"), password=PASSWORD, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    SpendingLimit.objects.create(
+        user=user, currency="BRL", per_action=per_action, per_day=per_action * 10
+    )
+    return user
+
+
+@pytest.fixture
+def boss() -> User:
+    """Somebody who may do everything."""
+    return User.objects.create_superuser("boss", password=PASSWORD)
+
+
+def work() -> None:
+    """What the worker does until no job is left."""
+    while jobs.run_next(HANDLERS):
+        pass
+
+
+def preview(desk: Desk) -> None:
+    """Send the form of an action, and look at what it would change."""
+    desk.check()
+    desk.page.click("form.panel button.button-primary")
+    desk.page.wait_for_selector("button[name=confirm]")
+    desk.check()
+
+
+def confirm(desk: Desk) -> str:
+    """Confirm what the page shows; what it says then."""
+    desk.page.click("button[name=confirm]")
+    said = desk.page.wait_for_selector(".messagelist")
+    assert said is not None
+    desk.check()
+    return said.inner_text()

@@ -1,31 +1,11 @@
 """The main ways of staff in a real browser: no console message, nothing that axe objects to."""
 
-from collections.abc import Callable
-
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 
-from loyalty import jobs
-from loyalty.models import Approval, Batch, GiftCard, SpendingLimit
-from loyalty.tasks import HANDLERS
-from tests.browser.conftest import PASSWORD, Desk
+from loyalty.models import Approval, GiftCard
+from tests.browser.conftest import Desk, DeskOf, confirm, make_person, preview
 from tests.builders import buckets, make_card, make_customer, make_program, make_store, make_wallet
-
-DeskOf = Callable[..., Desk]
-
-
-def make_person(*permissions: str, per_action: int = 0) -> User:
-    user = User.objects.create_user(permissions[0], password=PASSWORD, is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    SpendingLimit.objects.create(
-        user=user, currency="BRL", per_action=per_action, per_day=per_action * 10
-    )
-    return user
-
-
-@pytest.fixture
-def boss() -> User:
-    return User.objects.create_superuser("boss", password=PASSWORD)
 
 
 def adjust(desk: Desk, card: GiftCard, amount: str) -> None:
@@ -34,12 +14,8 @@ def adjust(desk: Desk, card: GiftCard, amount: str) -> None:
     desk.page.fill("input[name=amount]", amount)
     desk.page.select_option("select[name=reason]", "correction")
     desk.page.fill("textarea[name=note]", "typo")
-    desk.check()
-    desk.page.click("form.panel button[type=submit]")
-    desk.page.wait_for_selector("button[name=confirm]")
-    desk.check()
-    desk.page.click("button[name=confirm]")
-    desk.page.wait_for_selector(".messagelist")
+    preview(desk)
+    confirm(desk)
 
 
 @pytest.mark.parametrize(
@@ -76,31 +52,6 @@ def test_above_the_limit_another_person_approves(desk: DeskOf) -> None:
     at.check()
 
     assert buckets(card)["available"] == 1500
-
-
-def test_a_batch_is_typed_looked_at_and_issued(desk: DeskOf, boss: User) -> None:
-    program = make_program(make_store())
-    at = desk(boss)
-
-    at.open(f"/admin/loyalty/batch/new/{program.pk}/")
-    at.check()
-    at.page.fill("input[name=name]", "Natal")
-    at.page.fill("input[name=amount]", "25.00")
-    at.page.fill("input[name=count]", "3")
-    at.page.select_option("select[name=reason]", "campaign")
-    at.page.click("form.panel button[type=submit]")
-    at.page.wait_for_url("**/change/")
-    at.check()
-    at.page.click("a.button-primary")
-    at.page.click("form.panel button[type=submit]")
-    at.page.click("button[name=confirm]")
-    at.page.wait_for_url("**/change/")
-    while jobs.run_next(HANDLERS):
-        pass
-    at.open(f"/admin/loyalty/batch/{Batch.objects.get().pk}/change/")
-    at.check()
-
-    assert GiftCard.objects.filter(batch__name="Natal").count() == 3
 
 
 def test_the_pages_of_every_day_are_accessible(desk: DeskOf, boss: User) -> None:

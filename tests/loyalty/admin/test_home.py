@@ -1,5 +1,7 @@
 import datetime
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import time_machine
@@ -11,7 +13,7 @@ from django.urls import reverse
 
 from loyalty import reports
 from loyalty.admin import home
-from loyalty.models import Approval, Job
+from loyalty.models import Approval, Discrepancy, DiscrepancyKind, Job, ReconciliationRun
 from tests.builders import make_card, make_program, make_store
 from tests.loyalty.admin.book_pages import NOW, make_months, now, rows_of, staff, text_of, tiles_of
 
@@ -33,6 +35,37 @@ def make_approval(store_id: int, *, hours: int) -> Approval:
     )
 
 
+def make_discrepancies(store_id: int) -> None:
+    """One of each status."""
+    run = ReconciliationRun.objects.create(
+        store_id=store_id,
+        source=ReconciliationRun.Source.ORDERS,
+        by=ReconciliationRun.By.AUTHORIZED,
+        since=NOW - datetime.timedelta(days=1),
+        until=NOW,
+        compared_until=NOW,
+        started_at=NOW,
+    )
+    ends: tuple[dict[str, Any], ...] = (
+        {"status": "open"},
+        {"status": "ignored", "ignored_because": "known"},
+        {"status": "closed", "closed_at": NOW},
+    )
+    for end in ends:
+        Discrepancy.objects.create(
+            run=run,
+            store_id=store_id,
+            kind=DiscrepancyKind.DOUBLE_DEBIT,
+            key=end["status"],
+            severity=Discrepancy.Severity.HIGH,
+            currency="BRL",
+            amount=100,
+            first_seen=NOW,
+            last_seen=NOW,
+            **end,
+        )
+
+
 @now
 def test_tiles_say_what_is_owed_held_expiring_and_waiting(db: None, boss: Client) -> None:
     store, _card, _hold = make_months()
@@ -40,6 +73,7 @@ def test_tiles_say_what_is_owed_held_expiring_and_waiting(db: None, boss: Client
     make_approval(store.pk, hours=-1)  # lapsed
     Job.objects.create(kind="issue_batch", status="failed")
     Job.objects.create(kind="issue_batch", status="done")
+    make_discrepancies(store.pk)
 
     text = text_of(boss, "index")
 
@@ -49,8 +83,10 @@ def test_tiles_say_what_is_owed_held_expiring_and_waiting(db: None, boss: Client
         "held by purchases now": "BRL 50.00",
         "expires within 30 days": "BRL 1,150.00",
         "approvals waiting": "1",
+        "differences open": "1",
         "failed jobs": "1",
     }
+    assert re.findall(r'class="tile tile-(\w+)"', text) == ["open", "bad", "bad"]
     assert "as of 03/04/2026 9 a.m." in text
 
 
@@ -107,6 +143,7 @@ def test_one_sees_what_one_may(db: None, signed_in: SignedIn) -> None:
     assert labels("view_openhold") == ["held by purchases now"]
     assert labels("view_expiringmoney") == ["expires within 30 days"]
     assert labels("view_approval") == ["approvals waiting"]
+    assert labels("view_discrepancy") == ["differences open"]
     assert labels("view_job") == ["failed jobs"]
     assert labels("view_books") == ["outstanding, paid", "outstanding, promotional"]
 
@@ -152,7 +189,11 @@ def test_sums_that_are_far_behind_are_shown_with_their_age(
 
 
 def test_a_system_without_stores_has_a_home(db: None, boss: Client) -> None:
-    assert list(tiles_of(text_of(boss, "index"))) == ["approvals waiting", "failed jobs"]
+    assert list(tiles_of(text_of(boss, "index"))) == [
+        "approvals waiting",
+        "differences open",
+        "failed jobs",
+    ]
 
 
 @now
