@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from giftcard_provider.models import Credential
+from loyalty.ledger.durability import COMMIT_PATIENTLY
 from loyalty.models import Program, Store
 from tests.builders import make_program, make_store
 from tests.giftcard_provider import schemas
@@ -164,7 +165,7 @@ def empty_cache() -> Iterator[None]:
 
 @pytest.fixture
 def statements(sent_in_full: None) -> Callable[[Callable[[], Answer]], list[str]]:
-    """The statements that a call sends, without the look-up of its credential.
+    """What a call sends, a text each round trip, without the look-up of its credential.
 
     BEGIN and COMMIT are seen in tests with real transactions only.
     """
@@ -172,7 +173,7 @@ def statements(sent_in_full: None) -> Callable[[Callable[[], Answer]], list[str]
     def sent_by(call: Callable[[], Answer]) -> list[str]:
         with CaptureQueriesContext(connection) as captured:
             call()
-        sent = [query["sql"] for query in captured.captured_queries]
+        sent = [query["sql"].removeprefix(COMMIT_PATIENTLY) for query in captured.captured_queries]
         assert "giftcard_provider_credential" in sent[0]
         return sent[1:]
 

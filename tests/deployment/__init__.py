@@ -1,0 +1,1 @@
+"""What stands around the project in production: a pooler, a proxy, other roles in the database."""
