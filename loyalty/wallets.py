@@ -35,7 +35,7 @@ def open_wallet(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
     call the same call: a second wallet would split a shopper's credit. A closed one is no wallet
     any more. Without an owner or a relation every call makes a card.
     """
-    owner = _customer(store, wanted.owner) if wanted.owner else None
+    owner = customer_of(store, wanted.owner) if wanted.owner else None
     same = GiftCard.objects.filter(
         store=store, owner=owner, relation_name=wanted.relation_name
     ).exclude(status=GiftCard.Status.CLOSED)
@@ -55,6 +55,24 @@ def open_wallet(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
             relation_name=wanted.relation_name,
             caption=wanted.caption or None,
         )
+    except WalletExists:
+        # Somebody opened it a moment ago.
+        return same.get()
+
+
+def wallet_of(program: Program, customer: Customer, *, actor: str) -> GiftCard:
+    """The customer's open wallet of the program's relation, created when there is none yet.
+
+    Raises `UnknownCustomer` for one that was erased.
+    """
+    wanted = WalletRequest(program.relation_name, program.caption, customer.identity)
+    same = GiftCard.objects.filter(
+        store=program.store_id, owner=customer, relation_name=program.relation_name
+    ).exclude(status=GiftCard.Status.CLOSED)
+    if existing := same.first():
+        return _usable_again(existing, wanted, actor=actor)
+    try:
+        return ledger.issue(program, actor=actor, owner=customer)
     except WalletExists:
         # Somebody opened it a moment ago.
         return same.get()
@@ -84,7 +102,8 @@ def meet_owner(card_id: int, identity: Identity, *, name: str = "") -> None:
         owner.learn(identity, name=name)
 
 
-def _customer(store: Store, identity: Identity) -> Customer:
+def customer_of(store: Store, identity: Identity) -> Customer:
+    """The store's customer whom this identity matches, made when there is none yet."""
     known = store.customers.identified_by(identity).order_by("id").first()
     if known:
         return known

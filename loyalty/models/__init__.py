@@ -15,6 +15,8 @@ from loyalty.models.books import (
 )
 from loyalty.models.card import GiftCard
 from loyalty.models.customer import Customer
+from loyalty.models.earning import Earning, EarningMovement
+from loyalty.models.earning_rule import Campaign, EarningPolicy, EarningRule
 from loyalty.models.entry import Bucket, Entry
 from loyalty.models.grant import Funding, Grant, Origin
 from loyalty.models.job import Job, JobKind
@@ -26,6 +28,7 @@ from loyalty.models.reconciliation import (
     ReconciliationFile,
     ReconciliationRun,
 )
+from loyalty.models.shop_order import ShopOrder
 from loyalty.models.staff import Spending, SpendingLimit, StaffProfile
 from loyalty.models.store import Store
 from loyalty.models.transaction import Transaction
@@ -41,9 +44,14 @@ __all__ = [
     "BookDay",
     "BookProgress",
     "Bucket",
+    "Campaign",
     "Customer",
     "Discrepancy",
     "DiscrepancyKind",
+    "Earning",
+    "EarningMovement",
+    "EarningPolicy",
+    "EarningRule",
     "Entry",
     "ExpiringMoney",
     "Funding",
@@ -63,6 +71,7 @@ __all__ = [
     "Reason",
     "ReconciliationFile",
     "ReconciliationRun",
+    "ShopOrder",
     "Spending",
     "SpendingLimit",
     "StaffProfile",

@@ -21,6 +21,7 @@ class Origin(models.TextChoices):
     RETURN = "return", _("return of goods")
     ADJUSTMENT = "adjustment", _("adjustment")
     REFUND = "refund", _("refund after expiry")
+    EARNING = "earning", _("earned by an order")
 
 
 class Grant(models.Model):

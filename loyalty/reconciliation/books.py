@@ -11,6 +11,7 @@ from loyalty.models import (
     Entry,
     OpenHold,
     Operation,
+    Origin,
     Store,
     Transaction,
 )
@@ -20,9 +21,13 @@ DEBIT, CREDIT = Transaction.Kind.DEBIT, Transaction.Kind.CREDIT
 
 
 def transactions(store: Store, ids: Iterable[int]) -> list[Transaction]:
-    """These transactions of the store with their cards, and when each was last moved."""
+    """These transactions of the store with their cards, and when each was last moved.
+
+    Without what our own rules gave for an order: the store's record knows nothing of that.
+    """
     last = Operation.objects.filter(transaction=OuterRef("pk")).order_by("-pk")
     rows = Transaction.objects.filter(pk__in=set(ids), card__store=store).select_related("card")
+    rows = rows.exclude(kind=CREDIT, grants__origin=Origin.EARNING)
     found = rows.annotate(moved_at=Subquery(last.values("created_at")[:1]))
     return list(found.order_by("pk"))
 

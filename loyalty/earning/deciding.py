@@ -1,0 +1,215 @@
+"""Bringing a customer's earnings in line with the orders as last seen; the ledger follows later."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.db.transaction import atomic
+
+from loyalty.earning import engine
+from loyalty.earning.engine import Award, Verdict
+from loyalty.earning.intake import order_of
+from loyalty.earning.rules import boost_of, rule_of, span
+from loyalty.models import (
+    Campaign,
+    Customer,
+    Earning,
+    EarningPolicy,
+    EarningRule,
+    Origin,
+    Program,
+    ShopOrder,
+    Transaction,
+)
+
+Key = tuple[int, int, int | None]
+_LONGEST_FIRST = ("year", "month", "day")
+
+
+def decide(program: Program, order: ShopOrder) -> None:
+    """Write what the order, and all that its customer's others have to do with it, earn.
+
+    One transaction under the customer's lock: two orders at once cannot both use what is left of a
+    cap. Campaigns with a budget are locked too, always in the same turn. Safe to repeat.
+    """
+    with atomic():
+        customer = Customer.objects.select_for_update(no_key=True).get(shop_orders=order)
+        case = _Case.of(program, customer, order)
+        verdicts = case.verdicts()
+        case.keep(verdicts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is looked at together, read under the lock."""
+
+    program: Program
+    policy: EarningPolicy
+    customer: Customer
+    rules: Sequence[EarningRule]
+    campaigns: Sequence[Campaign]
+    orders: Sequence[ShopOrder]
+    known: Mapping[Key, Earning]
+
+    @classmethod
+    def of(cls, program: Program, customer: Customer, order: ShopOrder) -> "_Case":
+        rules = list(
+            EarningRule.objects.filter(program=program, switched_on_at__isnull=False)
+            .select_related("program__store")
+            .order_by("pk")
+        )
+        campaigns = list(
+            Campaign.objects.select_for_update(no_key=True)
+            .filter(program=program, switched_on_at__isnull=False)
+            .order_by("pk")
+        )
+        orders = list(_related(program, customer, order, rules).order_by("pk"))
+        earnings = Earning.objects.filter(order__in=orders, rule__program=program)
+        return cls(
+            program=program,
+            policy=program.earning_policy,
+            customer=customer,
+            rules=rules,
+            campaigns=campaigns,
+            orders=orders,
+            known={(each.order_id, each.rule_id, each.campaign_id): each for each in earnings},
+        )
+
+    def verdicts(self) -> list[Verdict]:
+        """What the engine says of these orders."""
+        rewarded = _rewarded(self.program, [order.order_id for order in self.orders])
+        first = _standing(self.customer).first()
+        return engine.evaluate(
+            [
+                order_of(order, store_reward=rewarded.get(order.order_id, 0))
+                for order in self.orders
+            ],
+            [rule_of(rule) for rule in self.rules],
+            zone=self.program.store.zone,
+            currency=self.program.store.currency,
+            boosts=[boost_of(each, room=self._room(each)) for each in self.campaigns],
+            first_order=first.order_id if first else "",
+        )
+
+    def keep(self, verdicts: Sequence[Verdict]) -> None:
+        """Write the earnings that changed, what the campaigns used, and why."""
+        found = engine.by_order(verdicts)
+        used: dict[int, int] = {}
+        for order in self.orders:
+            mine = found.get(order.order_id, [])
+            for earning, award in self._awards(order, mine):
+                change = self._keep_one(order, earning, award)
+                if earning.campaign_id:
+                    used[earning.campaign_id] = used.get(earning.campaign_id, 0) + change
+            self._explain(order, mine)
+        for campaign in self.campaigns:
+            if used.get(campaign.pk):
+                campaign.used += used[campaign.pk]
+                campaign.save(update_fields=["used"])
+
+    def _room(self, campaign: Campaign) -> int | None:
+        """What is left of a budget for these orders: what they use already is theirs."""
+        if campaign.budget is None:
+            return None
+        own = sum(each.due for each in self.known.values() if each.campaign_id == campaign.pk)
+        return campaign.budget - campaign.used + own
+
+    def _awards(
+        self, order: ShopOrder, verdicts: Iterable[Verdict]
+    ) -> Iterable[tuple[Earning, Award | None]]:
+        """Each earning with its award; None for one that is not due any more."""
+        awards: dict[Key, Award] = {
+            (order.pk, verdict.rule, award.boost): award
+            for verdict in verdicts
+            for award in verdict.awards
+        }
+        for key, award in awards.items():
+            _order, rule, campaign = key
+            new = Earning(order=order, rule_id=rule, campaign_id=campaign, gross=0, due=0)
+            yield self.known.get(key, new), award
+        for key, earning in self.known.items():
+            if key[0] == order.pk and key not in awards:
+                yield earning, None
+
+    def _keep_one(self, order: ShopOrder, earning: Earning, award: Award | None) -> int:
+        """Save it when it changed; by how much the due changed."""
+        before = earning.due
+        now = (
+            award.gross if award else earning.gross,
+            award.due if award else 0,
+            self.policy.usable_at(order.invoiced_at, order.delivered_at),
+        )
+        if earning._state.adding or now != (earning.gross, earning.due, earning.usable_at):
+            earning.gross, earning.due, earning.usable_at = now
+            earning.save()
+        return earning.due - before
+
+    def _explain(self, order: ShopOrder, verdicts: Iterable[Verdict]) -> None:
+        mine = {rule.pk for rule in self.rules}
+        told = [each for each in order.verdicts if each["rule"] not in mine]
+        told += [_told(verdict) for verdict in verdicts]
+        if told != order.verdicts:
+            order.verdicts = told
+            order.save(update_fields=["verdicts"])
+
+
+def _told(verdict: Verdict) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "rule": verdict.rule,
+        "why": verdict.why.value,
+        "eligible": verdict.eligible,
+        "due": verdict.due,
+    }
+    if verdict.because_of is not None:
+        told["because_of"] = verdict.because_of
+    return told
+
+
+def _standing(customer: Customer) -> QuerySet[ShopOrder]:
+    """The customer's orders that were paid and not canceled, in the turn of the engine."""
+    paid = ShopOrder.objects.filter(customer=customer, paid_at__isnull=False)
+    return paid.exclude(state=ShopOrder.State.CANCELED).order_by("paid_at", "order_id")
+
+
+def _related(
+    program: Program, customer: Customer, order: ShopOrder, rules: Sequence[EarningRule]
+) -> QuerySet[ShopOrder]:
+    """The orders whose earnings may change with this one's.
+
+    Those that share a cap's period, and with a rule for first orders those that are, become or
+    were the first; each with all orders of its period, since a cap is about all of them.
+    """
+    anchors = [order]
+    if any(rule.first_order_only for rule in rules):
+        anchors += _standing(customer)[:2]
+        first_rules = [rule for rule in rules if rule.first_order_only]
+        anchors += ShopOrder.objects.filter(
+            customer=customer, earnings__rule__in=first_rules, earnings__due__gt=0
+        )
+    together = Q(pk__in=[anchor.pk for anchor in anchors])
+    capped = {rule.period for rule in rules if rule.period}
+    period = next((each for each in _LONGEST_FIRST if each in capped), None)
+    for anchor in anchors:
+        if period and anchor.paid_at:
+            since, until = span(anchor.paid_at, period, program)
+            together |= Q(customer=customer, paid_at__gte=since, paid_at__lt=until)
+    return ShopOrder.objects.filter(together, version__gt=0)
+
+
+def _rewarded(program: Program, order_ids: Sequence[str]) -> dict[str, int]:
+    """The orders for which the store itself gave a reward that was not taken back."""
+    credits_given = Transaction.objects.filter(
+        Q(order_id__in=order_ids) | Q(request_id__in=order_ids),
+        kind=Transaction.Kind.CREDIT,
+        card__store=program.store_id,
+        grants__origin=Origin.REWARD,
+    )
+    wanted = set(order_ids)
+    return {
+        order_id: credit.cancelable
+        for credit in credits_given
+        if credit.cancelable
+        for order_id in (credit.order_id, credit.request_id)
+        if order_id in wanted
+    }

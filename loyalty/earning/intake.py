@@ -1,0 +1,100 @@
+"""What the store tells of its orders: that something changed, and then the order itself."""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db.transaction import atomic
+from django.utils import timezone
+
+from loyalty.models import Customer, ShopOrder, Store
+from loyalty.shop_orders import Order, OrderState, lines_from, rank
+from loyalty.wallets import customer_of
+
+_LONGEST_ID = 64
+
+
+def announce(store: Store, order_ids: Iterable[str]) -> int:
+    """Remember that these orders have to be read, and how many; safe to repeat.
+
+    What is no order id of the ledger's length is left out.
+    """
+    known = sorted({each for each in order_ids if 0 < len(each) <= _LONGEST_ID})
+    now = timezone.now()
+    ShopOrder.objects.bulk_create(
+        [
+            ShopOrder(store=store, order_id=order_id, announced_at=now, read_after=now)
+            for order_id in known
+        ],
+        update_conflicts=True,
+        update_fields=["announced_at", "read_after"],
+        unique_fields=["store", "order_id"],
+    )
+    return len(known)
+
+
+def record(store: Store, order: Order) -> ShopOrder:
+    """Keep this sight of an order if it is newer than the one there is; nothing moves yet.
+
+    The customer is found, or made, the first time that the order names one, and stays.
+    """
+    with atomic():
+        row = _locked(store, order)
+        if not row.version or _rank(row) < order.rank:
+            _take(row, order)
+            row.version += 1
+        if row.customer is None:
+            row.customer = _buyer(store, order)
+        row.save()
+    return row
+
+
+def _locked(store: Store, order: Order) -> ShopOrder:
+    now = timezone.now()
+    row, _made = ShopOrder.objects.get_or_create(
+        store=store, order_id=order.order_id, defaults={"announced_at": now}
+    )
+    return ShopOrder.objects.select_for_update(no_key=True).get(pk=row.pk)
+
+
+def _rank(row: ShopOrder) -> tuple[int, datetime.datetime, str]:
+    assert row.changed_at is not None  # noqa: S101  the database holds it of every version
+    return rank(row.state, row.changed_at, row.digest)
+
+
+def _take(row: ShopOrder, order: Order) -> None:
+    row.state, row.status = order.state.value, order.status[:64]
+    row.channel, row.currency = order.channel[:32], order.currency[:3]
+    row.changed_at, row.placed_at, row.paid_at = order.changed_at, order.placed_at, order.paid_at
+    row.invoiced_at, row.delivered_at = order.invoiced_at, order.delivered_at
+    row.digest, row.facts = order.digest, order.facts
+    row.total, row.kept = order.total, order.kept
+
+
+def _buyer(store: Store, order: Order) -> Customer | None:
+    if not order.buyer:
+        return None
+    customer = customer_of(store, order.buyer)
+    if not customer.identity.differs_from(order.buyer):
+        customer.learn(order.buyer, name=order.buyer_name)
+    return customer
+
+
+def order_of(row: ShopOrder, *, store_reward: int = 0) -> Order:
+    """The order as the engine takes it. Raises `ValueError` for one that was only announced."""
+    if row.changed_at is None or row.placed_at is None:
+        msg = f"Order {row.pk} has not been read."
+        raise ValueError(msg)
+    return Order(
+        order_id=row.order_id,
+        state=OrderState(row.state),
+        status=row.status,
+        changed_at=row.changed_at,
+        placed_at=row.placed_at,
+        paid_at=row.paid_at,
+        invoiced_at=row.invoiced_at,
+        delivered_at=row.delivered_at,
+        channel=row.channel,
+        currency=row.currency,
+        store_reward=store_reward,
+        **lines_from(row.facts),
+    )

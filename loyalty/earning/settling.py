@@ -1,0 +1,301 @@
+"""Carrying out what is due: every movement is written down before the ledger is asked for it."""
+
+import datetime
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db.models import F, Q, QuerySet, Sum
+from django.db.transaction import atomic
+from django.utils import timezone
+
+from loyalty import ledger, wallets
+from loyalty.earning.deciding import decide
+from loyalty.earning.rules import earning_programs
+from loyalty.exceptions import LedgerBusy, LedgerError, UnknownCustomer
+from loyalty.models import (
+    Bucket,
+    Customer,
+    Earning,
+    EarningMovement,
+    EarningPolicy,
+    Entry,
+    GiftCard,
+    Grant,
+    Operation,
+    Origin,
+    Program,
+    ShopOrder,
+    Transaction,
+)
+
+ACTOR = "earning"
+ROUNDS = 8
+LOOK_AGAIN = datetime.timedelta(days=1)
+_LOST = (Bucket.EXPIRED, Bucket.REMOVED)
+_FAR = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+
+PLANNED, DONE, REFUSED = EarningMovement.Status
+CREDIT, TAKE_BACK = EarningMovement.Kind
+
+log = logging.getLogger(__name__)
+
+
+def settle(order: ShopOrder) -> None:
+    """Bring earnings and wallet in line with an order as it was last seen.
+
+    Safe to repeat, at once with others, and after a crash at any point: what is written down and
+    not done yet is done first, with the same request id. Raises `LedgerBusy`: try again later.
+    """
+    seen = order.version
+    if order.customer_id is not None:
+        customer = Customer.objects.get(pk=order.customer_id)
+        for program in earning_programs(order.store_id):
+            decide(program, order)
+            carry_out(program, customer)
+    ShopOrder.objects.filter(pk=order.pk).update(due_at=_look_again_at(order))
+    ShopOrder.objects.filter(pk=order.pk, version=seen).update(settled_version=seen)
+
+
+def carry_out(program: Program, customer: Customer) -> None:
+    """Have the ledger follow all of a customer's earnings in a program, as far as it can now."""
+    for _ in range(ROUNDS):
+        movements = _planned(program, customer) or _plan(program, customer)
+        if not movements:
+            return
+        for movement in movements:
+            perform(movement)
+
+
+def perform(movement: EarningMovement) -> None:
+    """Ask the ledger for a movement and note its answer; a repeated one is answered as at first."""
+    try:
+        credit, operation = _ask(movement)
+    except LedgerBusy:
+        raise
+    except LedgerError as refusal:
+        log.warning("Earning %s: %s", movement.earning_id, refusal.code)
+        _note(movement, status=REFUSED, refusal=refusal.code)
+        return
+    with atomic():
+        if _note(movement, status=DONE, credit=credit, operation=operation):
+            counter = "credited" if movement.kind == CREDIT else "taken"
+            Earning.objects.filter(pk=movement.earning_id).update(
+                **{counter: F(counter) + movement.units}
+            )
+
+
+def _ask(movement: EarningMovement) -> tuple[Transaction, Operation]:
+    if movement.kind == CREDIT:
+        order_id = movement.earning.order.order_id
+        credit = ledger.credit(
+            movement.card_id,
+            amount=movement.units,
+            request_id=movement.request_id,
+            actor=ACTOR,
+            origin=Origin.EARNING,
+            order_id=order_id,
+            valid_from=movement.valid_from,
+            reference=order_id,
+        )
+        return credit, credit.operations.get(kind=Operation.Kind.CREDIT)
+    taken_from = movement.credit
+    assert taken_from is not None  # noqa: S101  the database holds it of every take-back
+    operation = ledger.cancel(
+        taken_from, amount=movement.units, request_id=movement.request_id, actor=ACTOR
+    )
+    return taken_from, operation
+
+
+def _note(movement: EarningMovement, **changes: object) -> bool:
+    """Whether it was still to be noted: another worker may have done the same."""
+    planned = EarningMovement.objects.filter(pk=movement.pk, status=PLANNED)
+    return bool(planned.update(**changes))
+
+
+def _planned(program: Program, customer: Customer) -> list[EarningMovement]:
+    """What was written down and not noted as done: somebody is at it, or died at it."""
+    movements = EarningMovement.objects.filter(
+        earning__rule__program=program, earning__order__customer=customer, status=PLANNED
+    )
+    return list(movements.select_related("earning__order", "credit").order_by("pk"))
+
+
+def _plan(program: Program, customer: Customer) -> list[EarningMovement]:
+    wallet = _wallet(program, customer)
+    with atomic():
+        Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+        if _planned(program, customer):
+            # Another worker came first: nothing is planned twice.
+            return _planned(program, customer)
+        earnings = list(_unsettled(program, customer).select_related("order", "rule"))
+        plan = _Plan(
+            program.earning_policy, customer, program, wallet, list(_lots(program, customer))
+        )
+        return [movement for earning in earnings for movement in plan.of(earning)]
+
+
+def _unsettled(program: Program, customer: Customer) -> QuerySet[Earning]:
+    net = F("credited") - F("taken") - F("forgiven")
+    earnings = Earning.objects.filter(order__customer=customer, rule__program=program)
+    return earnings.exclude(due=net).order_by("pk")
+
+
+def _lots(program: Program, customer: Customer) -> QuerySet[Grant]:
+    """What is left on the customer's wallets of what orders earned."""
+    return Grant.objects.filter(
+        card__owner=customer,
+        card__program=program,
+        origin=Origin.EARNING,
+        remaining__gt=0,
+        transaction__isnull=False,
+    )
+
+
+def _wallet(program: Program, customer: Customer) -> GiftCard | None:
+    """Where earnings go, opened by the first; None when nothing has to be credited, or cannot."""
+    pending = _unsettled(program, customer).filter(
+        usable_at__isnull=False, due__gt=F("credited") - F("taken") - F("forgiven")
+    )
+    if not pending.exists():
+        return None
+    try:
+        return wallets.wallet_of(program, customer, actor=ACTOR)
+    except UnknownCustomer:
+        return None
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What has to move for one customer, worked out under their lock."""
+
+    policy: EarningPolicy
+    customer: Customer
+    program: Program
+    wallet: GiftCard | None
+    lots: Sequence[Grant]
+
+    def of(self, earning: Earning) -> Iterator[EarningMovement]:
+        """The movements of an earning; what is forgiven, or cannot be credited, is noted on it."""
+        self._ask_again(earning)
+        if earning.pending:
+            yield from self._credit(earning)
+        elif earning.owed:
+            yield from self._take_back(earning)
+
+    def _ask_again(self, earning: Earning) -> None:
+        """More is due again: what was forgiven was the customer's after all."""
+        if again := min(earning.pending, earning.forgiven):
+            earning.forgiven -= again
+            earning.save(update_fields=["forgiven"])
+
+    def _credit(self, earning: Earning) -> Iterator[EarningMovement]:
+        if earning.usable_at is None:
+            return
+        problem = self._obstacle(earning.usable_at)
+        if problem != earning.problem:
+            earning.problem = problem
+            earning.save(update_fields=["problem"])
+        if self.wallet is not None and not problem:
+            yield self._movement(
+                earning,
+                CREDIT,
+                earning.pending,
+                card_id=self.wallet.pk,
+                valid_from=earning.usable_at,
+            )
+
+    def _obstacle(self, usable_at: datetime.datetime) -> str:
+        """Why nothing can be put on the wallet now, in a word; empty when it can."""
+        wallet = self.wallet
+        if wallet is None:
+            return "customer_erased"
+        has_credit = wallet.balance.credited > 0
+        checks = (
+            (wallet.program_id != self.program.pk, "other_program"),
+            (wallet.exponent != self.program.exponent, "other_units"),
+            (wallet.status == GiftCard.Status.BLOCKED, "card_blocked"),
+            (has_credit and not wallet.is_reloadable, "not_reloadable"),
+            (wallet.expires_at is not None and wallet.expires_at <= usable_at, "card_expired"),
+        )
+        return next((name for applies, name in checks if applies), "")
+
+    def _take_back(self, earning: Earning) -> Iterator[EarningMovement]:
+        """Pending first, then unspent; the rest is forgiven or stays owed."""
+        left = earning.owed
+        own = set(_credits(earning))
+        now = timezone.now()
+        for lot in sorted(
+            self.lots,
+            key=lambda lot: (
+                lot.transaction_id not in own,
+                lot.valid_from <= now,
+                lot.expires_at or _FAR,
+                lot.pk,
+            ),
+        ):
+            units = min(left, lot.remaining)
+            if units:
+                lot.remaining -= units
+                left -= units
+                yield self._movement(
+                    earning, TAKE_BACK, units, card_id=lot.card_id, credit_id=lot.transaction_id
+                )
+        if left:
+            self._forgive(earning, left, own)
+
+    def _forgive(self, earning: Earning, left: int, own: set[int]) -> None:
+        """What expired unspent is gone already; what was spent is a matter of the policy."""
+        if self.policy.take_back == EarningPolicy.TakeBack.WAIVE:
+            forgiven = left
+        else:
+            forgiven = min(left, max(_lost(own) - earning.forgiven, 0))
+        if forgiven:
+            earning.forgiven += forgiven
+            earning.save(update_fields=["forgiven"])
+
+    def _movement(
+        self, earning: Earning, kind: str, units: int, **fields: object
+    ) -> EarningMovement:
+        number = earning.movements.count() + 1
+        campaign = f":{earning.campaign_id}" if earning.campaign_id else ""
+        verb = "earn" if kind == CREDIT else "unearn"
+        return EarningMovement.objects.create(
+            earning=earning,
+            number=number,
+            kind=kind,
+            units=units,
+            request_id=(f"{verb}:{earning.order.order_id}:{earning.rule_id}{campaign}:{number}"),
+            **fields,
+        )
+
+
+def _credits(earning: Earning) -> Iterator[int]:
+    done = earning.movements.filter(kind=CREDIT, status=DONE)
+    yield from (each for each in done.values_list("credit_id", flat=True) if each)
+
+
+def _lost(credit_ids: set[int]) -> int:
+    """Units of these credits that expired or were removed, but for what earnings took back."""
+    entries = Entry.objects.filter(grant__transaction__in=credit_ids)
+    gone = entries.filter(target__in=_LOST).aggregate(units=Sum("amount"))["units"] or 0
+    back = entries.filter(source__in=_LOST).aggregate(units=Sum("amount"))["units"] or 0
+    taken = EarningMovement.objects.filter(
+        kind=TAKE_BACK, status=DONE, credit__in=credit_ids
+    ).aggregate(units=Sum("units"))["units"]
+    return gone - back - (taken or 0)
+
+
+def _look_again_at(order: ShopOrder) -> datetime.datetime | None:
+    """When time alone may change something: the delivery is assumed, or an obstacle has gone."""
+    now = timezone.now()
+    pending = Earning.objects.filter(
+        order=order, due__gt=F("credited") - F("taken") - F("forgiven")
+    ).exclude(usable_at=None, order__invoiced_at=None)
+    instants = [now + LOOK_AGAIN] if pending.filter(~Q(problem="")).exists() else []
+    waiting = pending.filter(usable_at=None).select_related("rule__program__earning_policy")
+    for earning in waiting:
+        days = earning.rule.program.earning_policy.undelivered_days
+        if order.invoiced_at:
+            instants.append(order.invoiced_at + datetime.timedelta(days=days))
+    return min(instants, default=None)

@@ -1,0 +1,308 @@
+"""What the ledger does when orders are paid, invoiced, returned and canceled."""
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from loyalty import earning, ledger
+from loyalty.earning import settling
+from loyalty.identity import Identity
+from loyalty.models import (
+    Customer,
+    Earning,
+    EarningMovement,
+    GiftCard,
+    Grant,
+    Origin,
+    Program,
+    ShopOrder,
+)
+from loyalty.shop_orders import Order
+from tests.builders import (
+    buckets,
+    make_credit,
+    make_customer,
+    make_purchase,
+    make_wallet,
+)
+from tests.loyalty.earning.builders import (
+    DAY,
+    HOUR,
+    START,
+    an_order,
+    canceled,
+    invoiced,
+    make_campaign,
+    make_earning_program,
+    make_rule,
+    points,
+    returned,
+    take,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def wallet() -> GiftCard:
+    return GiftCard.objects.get()
+
+
+def test_points_are_pending_from_payment_and_nothing_moves() -> None:
+    program = make_earning_program()
+    make_rule(program)
+
+    take(program.store, an_order(100_99))
+
+    assert points(program) == {"due": 100, "pending": 100}
+    assert not GiftCard.objects.exists()
+
+
+def test_the_invoice_credits_them_usable_some_days_later() -> None:
+    program = make_earning_program(usable_after_days=7)
+    make_rule(program)
+    order = an_order(100_00)
+
+    take(program.store, order, invoiced(order))
+
+    grant = Grant.objects.get()
+    assert points(program) == {"due": 100, "credited": 100}
+    assert (grant.amount, grant.origin, grant.funding) == (2500, Origin.EARNING, "promotional")
+    assert grant.valid_from == START + 8 * DAY
+    assert grant.expires_at == program.expiry_after(grant.valid_from)
+    assert grant.transaction is not None
+    assert grant.transaction.order_id == order.order_id
+    assert wallet().owner == Customer.objects.get(email="ana@example.com")
+
+
+def test_what_arrives_twice_or_late_changes_nothing() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    order = an_order(100_00)
+    last = returned(order, 40_00)
+    take(program.store, last)
+    before = (points(program), buckets(wallet()), EarningMovement.objects.count())
+
+    take(program.store, order, invoiced(order), last, order)
+
+    assert (points(program), buckets(wallet()), EarningMovement.objects.count()) == before
+    assert before[0] == {"due": 60, "credited": 60}
+
+
+def test_a_return_takes_back_pro_rata_and_pending_first() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    order = an_order(100_00)
+    take(program.store, order, invoiced(order))
+
+    take(program.store, returned(order, 33_34))
+
+    # 66.66 % of 100 points are 66 whole ones.
+    assert points(program) == {"due": 66, "credited": 100, "taken": 34}
+    assert buckets(wallet()) == {"credited": 2500, "available": 1650, "removed": 850}
+
+
+def test_a_cancellation_takes_everything_back() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    order = an_order(100_00)
+
+    take(program.store, invoiced(order), canceled(invoiced(order)))
+
+    assert points(program) == {"credited": 100, "taken": 100}
+    assert buckets(wallet()) == {"credited": 2500, "removed": 2500}
+
+
+def test_a_canceled_order_that_was_never_invoiced_moves_nothing() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    order = an_order(100_00)
+
+    take(program.store, order, canceled(order))
+
+    assert points(program) == {}
+    assert Earning.objects.get().state == Earning.State.TAKEN_BACK
+    assert not GiftCard.objects.exists()
+
+
+def spent(program_take_back: str) -> tuple[Program, Order]:
+    """100 points earned, usable, and 80 of them spent; then the order is canceled."""
+    program = make_earning_program(take_back=program_take_back, usable_after_days=0)
+    make_rule(program)
+    order = invoiced(an_order(100_00))
+    take(program.store, order)
+    make_purchase(wallet(), 2000)
+    take(program.store, canceled(order))
+    return program, order
+
+
+def test_what_was_spent_is_waived_by_policy() -> None:
+    program, _order = spent("waive")
+
+    assert points(program) == {"credited": 100, "taken": 20, "forgiven": 80}
+    assert buckets(wallet()) == {"credited": 2500, "spent": 2000, "removed": 500}
+
+
+def test_what_was_spent_is_owed_by_policy_and_the_balance_is_never_negative() -> None:
+    program, _order = spent("owe")
+
+    assert points(program) == {"credited": 100, "taken": 20, "owed": 80}
+    assert buckets(wallet()) == {"credited": 2500, "spent": 2000, "removed": 500}
+
+
+def test_what_is_owed_is_taken_from_the_next_earnings() -> None:
+    program, _order = spent("owe")
+
+    take(program.store, invoiced(an_order(50_00, paid=START + 20 * DAY)))
+    assert points(program) == {"due": 50, "credited": 150, "taken": 70, "owed": 30}
+
+    take(program.store, invoiced(an_order(50_00, paid=START + 30 * DAY)))
+    assert points(program)["due"] == 100
+    assert "owed" not in points(program)
+    assert buckets(wallet())["available"] == 20 * 25
+
+
+def test_what_is_owed_is_not_taken_from_other_credit() -> None:
+    program, order = spent("owe")
+    make_credit(wallet(), 5000)
+
+    take(program.store, order, canceled(order))
+
+    assert points(program)["owed"] == 80
+    assert buckets(wallet())["available"] == 5000
+
+
+def test_what_expired_unspent_is_not_asked_for_again() -> None:
+    program = make_earning_program(take_back="owe", usable_after_days=0, validity_days=30)
+    make_rule(program)
+    order = invoiced(an_order(100_00, paid=START - 100 * DAY))
+    take(program.store, order)
+    ledger.expire(wallet().pk, actor="test")
+
+    take(program.store, canceled(order))
+
+    assert points(program) == {"credited": 100, "forgiven": 100}
+    assert buckets(wallet()) == {"credited": 2500, "expired": 2500}
+
+
+def test_an_order_with_a_reward_of_the_store_earns_nothing() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    order = an_order(100_00)
+    take(program.store, invoiced(order))
+    owner = make_customer(program.store)
+    other = make_wallet(program, owner=owner)
+    ledger.credit(
+        other.pk,
+        amount=100,
+        request_id=order.order_id,
+        actor="vtex",
+        origin=Origin.REWARD,
+    )
+
+    take(program.store, invoiced(order))
+
+    row = ShopOrder.objects.get()
+    assert points(program) == {"credited": 100, "taken": 100}
+    assert [verdict["why"] for verdict in row.verdicts] == ["store_reward"]
+
+
+def test_a_blocked_wallet_keeps_them_pending_until_it_is_unblocked() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    order = an_order(100_00)
+    take(program.store, invoiced(an_order(1_00)))
+    ledger.block(wallet().pk, request_id="b", actor="test")
+
+    take(program.store, invoiced(order))
+
+    earned = Earning.objects.get(order__order_id=order.order_id)
+    assert (earned.pending, earned.problem) == (2500, "card_blocked")
+    assert earned.order.due_at is not None
+
+    ledger.unblock(wallet().pk, request_id="u", actor="test")
+    earning.settle(ShopOrder.objects.get(order_id=order.order_id))
+
+    earned.refresh_from_db()
+    assert (earned.pending, earned.problem, earned.credited) == (0, "", 2500)
+
+
+def test_a_movement_that_was_carried_out_before_a_crash_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = make_earning_program()
+    make_rule(program)
+    order = invoiced(an_order(100_00))
+
+    class Crash(Exception):
+        pass
+
+    def crash(*_: object, **__: object) -> bool:
+        raise Crash
+
+    monkeypatch.setattr(settling, "_note", crash)
+    with pytest.raises(Crash):
+        take(program.store, order)
+    monkeypatch.undo()
+    assert buckets(wallet()) == {"credited": 2500, "available": 2500}
+
+    earning.settle(ShopOrder.objects.get())
+
+    assert points(program) == {"due": 100, "credited": 100}
+    assert buckets(wallet()) == {"credited": 2500, "available": 2500}
+
+
+def test_delivery_is_assumed_when_nobody_reports_it() -> None:
+    program = make_earning_program(usable_from="delivery", usable_after_days=7, undelivered_days=30)
+    make_rule(program)
+    now = timezone.now()
+    order = invoiced(an_order(100_00, paid=now - 2 * DAY))
+    take(program.store, order)
+    row = ShopOrder.objects.get()
+    assert points(program) == {"due": 100, "pending": 100}
+    assumed = now + 29 * DAY
+    assert row.due_at == assumed
+
+    with time_machine.travel(assumed + HOUR, tick=False):
+        earning.settle(row)
+
+    assert points(program) == {"due": 100, "credited": 100}
+    assert Grant.objects.get().valid_from == assumed + 7 * DAY
+    assert fresh_order().due_at is None
+
+
+def fresh_order() -> ShopOrder:
+    return ShopOrder.objects.get()
+
+
+def test_the_budget_of_a_campaign_is_never_exceeded() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    campaign = make_campaign(program, "3", budget=250 * 25)
+
+    take(program.store, an_order(100_00), an_order(100_00), an_order(100_00))
+
+    campaign.refresh_from_db()
+    assert campaign.used == 250 * 25
+    assert points(program)["due"] == 300 + 250
+
+
+def test_what_comes_back_is_in_the_budget_again() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    campaign = make_campaign(program, "2", budget=100 * 25)
+    order = an_order(100_00)
+
+    take(program.store, order, canceled(order), an_order(60_00))
+
+    campaign.refresh_from_db()
+    assert campaign.used == 60 * 25
+
+
+def test_an_order_of_nobody_earns_nothing() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    take(program.store, invoiced(an_order(buyer=Identity())))
+
+    row = ShopOrder.objects.get()
+    assert (row.customer, row.version, row.settled_version) == (None, 1, 1)
+    assert not Earning.objects.exists()
