@@ -11,5 +11,9 @@ class GiftCardProviderConfig(AppConfig):
     verbose_name = _("VTEX Gift Card Provider Protocol")
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from giftcard_provider import checks  # noqa: F401, PLC0415
+        """Register the system checks, and what the workers do for us."""
+        from giftcard_provider import checks, registration, self_tests  # noqa: F401, PLC0415
+        from loyalty import jobs  # noqa: PLC0415
+
+        jobs.provide(jobs.JobKind.CHANGE_HUB, registration.carry_out_job)
+        jobs.provide(jobs.JobKind.SELF_TEST, self_tests.run_job)

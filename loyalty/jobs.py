@@ -29,8 +29,20 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Job], bool]
 """Does the next chunk, moves `job.done` (and `job.failed`) on; True while more is left."""
 
+_provided: dict[str, Handler] = {}
+
 # The same chunk will do later: nothing is wrong with the job.
 _PASSING = (LedgerBusy, OperationalError, InterfaceError)
+
+
+def provide(kind: JobKind, handler: Handler) -> None:
+    """Teach the workers a kind of job whose code stands above this one; when Django starts."""
+    _provided[kind] = handler
+
+
+def provided() -> Mapping[str, Handler]:
+    """What they were taught."""
+    return _provided
 
 
 def run_next(
@@ -158,4 +170,4 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {first}"
 
 
-__all__ = ["LEASE", "MOST_STALLS", "Handler", "JobKind", "retry", "run_next"]
+__all__ = ["LEASE", "MOST_STALLS", "Handler", "JobKind", "provide", "provided", "retry", "run_next"]

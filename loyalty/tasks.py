@@ -30,9 +30,10 @@ SLICE_SECONDS = 10
 @shared_task
 def run_jobs() -> None:
     """Work on the open jobs for a while; if there may be more to do, the next message does it."""
+    handlers = {**HANDLERS, **jobs.provided()}
     until = time.monotonic() + SLICE_SECONDS
     while (seconds := until - time.monotonic()) > 0:
-        if not jobs.run_next(HANDLERS, seconds=seconds, interruptions=(SoftTimeLimitExceeded,)):
+        if not jobs.run_next(handlers, seconds=seconds, interruptions=(SoftTimeLimitExceeded,)):
             return
     run_jobs.delay()
 

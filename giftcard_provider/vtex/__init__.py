@@ -1,1 +1,1 @@
-"""What we ask of VTEX: its orders and payments, for the reconciliation."""
+"""What we ask of VTEX: orders and payments for the reconciliation, and our place in the Hub."""

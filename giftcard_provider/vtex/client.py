@@ -1,4 +1,7 @@
-"""GET requests to VTEX's APIs: keys, timeouts, bounded retries, connections that are used again.
+"""Requests to VTEX's APIs: keys, timeouts, bounded retries, connections that are used again.
+
+Every call may be sent more than once, also the PUT and DELETE of the Hub: each says how things
+shall be, so that twice is the same as once.
 
 Nothing that is logged or raised holds a key, a token, a query or a body.
 """
@@ -9,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -21,10 +25,33 @@ TIMEOUT = (3.05, 20)
 ATTEMPTS = 5
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_OK, _NOT_FOUND = 200, 404
+_OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
 _REFUSED = frozenset({401, 403})
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request: what it asks for, and what the keys need for it."""
+
+    url: str
+    path: str
+    resources: str
+    method: str = "GET"
+    query: Mapping[str, str] | None = None
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    afterwards: str = "Try again later."
+
+
+_READ_ORDERS = "List Orders, View order, View Payment Data"
+_READ_HUB, _WRITE_HUB = "View Gift Card providers", "Edit Gift Card providers"
+_HUB_MEDIA_TYPE = "application/vnd.vtex.giftcardproviders.v1+json"
+
+
+def _record(url: str, path: str, query: Mapping[str, str] | None = None) -> _Call:
+    return _Call(url, path, _READ_ORDERS, query=query, afterwards="It will be tried again.")
 
 
 class Client:
@@ -45,11 +72,30 @@ class Client:
 
     def orders(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """What the Orders API answers; None for what does not exist. Raises `SourceError`."""
-        return self._get(self._orders, path, query)
+        return self._answered(_record(self._orders, path, query))
 
     def payments(self, path: str) -> Any:
         """The same of the Payments Gateway."""
-        return self._get(self._payments, path, None)
+        return self._answered(_record(self._payments, path))
+
+    def hub(self, path: str, *, rest_range: str = "") -> Any:
+        """What the Gift Card Hub answers; None for what does not exist. Raises `SourceError`."""
+        headers = {"REST-Range": rest_range} if rest_range else {}
+        return self._answered(_Call(self._orders, path, _READ_HUB, headers=headers))
+
+    def put_in_hub(self, path: str, body: Mapping[str, Any]) -> None:
+        """Make something in the Hub what the body says. Raises `SourceError`.
+
+        After `SourceUnavailable` nobody knows whether it is: read it.
+        """
+        headers = {"Content-Type": _HUB_MEDIA_TYPE}
+        call = _Call(self._orders, path, _WRITE_HUB, method="PUT", body=body, headers=headers)
+        if self._answered(call) is None:
+            raise SourceUnreadable("VTEX answered 404, which is not expected.")
+
+    def delete_from_hub(self, path: str) -> None:
+        """Take something out of the Hub, where it may not be any more. Raises `SourceError`."""
+        self._answered(_Call(self._orders, path, _WRITE_HUB, method="DELETE"))
 
     def close(self) -> None:
         """Close every connection."""
@@ -58,14 +104,14 @@ class Client:
                 session.close()
             self._sessions.clear()
 
-    def _get(self, base: str, path: str, query: Mapping[str, str] | None) -> Any:
+    def _answered(self, call: _Call) -> Any:
         problem = ""
         for attempt in range(1, ATTEMPTS + 1):
             answer: requests.Response | None = None
             try:
-                answer = self._send(base + path, query)
+                answer = self._send(call)
                 if answer.status_code not in _TEMPORARY:
-                    return self._read(answer, path)
+                    return self._read(answer, call)
                 problem = f"VTEX answered {answer.status_code}"
             except requests.Timeout:
                 problem = "VTEX did not answer in time"
@@ -73,16 +119,24 @@ class Client:
                 problem = "the connection to VTEX failed"
             except json.JSONDecodeError:
                 problem = "VTEX sent an answer that is no JSON"
-            log.warning("%s (attempt %s of %s): %s", problem, attempt, ATTEMPTS, path)
+            log.warning("%s (attempt %s of %s): %s", problem, attempt, ATTEMPTS, call.path)
             if attempt < ATTEMPTS:
                 self._wait(attempt, answer)
-        msg = f"{problem[0].upper()}{problem[1:]}, {ATTEMPTS} times. It will be tried again."
+        msg = f"{problem[0].upper()}{problem[1:]}, {ATTEMPTS} times. {call.afterwards}"
         raise SourceUnavailable(msg)
 
-    def _send(self, url: str, query: Mapping[str, str] | None) -> requests.Response:
+    def _send(self, call: _Call) -> requests.Response:
         with self._lock:
             self.calls += 1
-        return self._session().get(url, params=query, timeout=TIMEOUT, allow_redirects=False)
+        return self._session().request(
+            call.method,
+            call.url + call.path,
+            params=call.query,
+            data=None if call.body is None else json.dumps(call.body),
+            headers=call.headers,
+            timeout=TIMEOUT,
+            allow_redirects=False,
+        )
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._here, "session", None)
@@ -94,17 +148,19 @@ class Client:
                 self._sessions.append(session)
         return session
 
-    def _read(self, answer: requests.Response, path: str) -> Any:
+    def _read(self, answer: requests.Response, call: _Call) -> Any:
         if answer.status_code == _NOT_FOUND:
             return None
         if answer.status_code in _REFUSED:
             msg = (
                 f"VTEX refused the keys ({answer.status_code}). Check the AppKey, the AppToken and"
-                " their role: List Orders, View order, View Payment Data."
+                f" their role: {call.resources}."
             )
             raise SourceRefused(msg)
+        if call.method != "GET" and answer.status_code in {_OK, _NO_CONTENT}:
+            return True  # what is so now is read afterwards, whatever the answer tells
         if answer.status_code != _OK:
-            log.error("VTEX answered %s: %s", answer.status_code, path)
+            log.error("VTEX answered %s: %s", answer.status_code, call.path)
             msg = f"VTEX answered {answer.status_code}, which is not expected."
             raise SourceUnreadable(msg)
         return json.loads(answer.content, parse_float=Decimal)

@@ -52,6 +52,8 @@ class AuditAction(models.TextChoices):
     PASSWORD_CHANGED = "password_changed", _("change a password")
     MONTH_CLOSED = "month_closed", _("close a month of the books")
     JOB_RUN = "job_run", _("run a job")
+    HUB_CHANGED = "hub_changed", _("ask for a change of the Gift Card Hub")
+    SELF_TESTED = "self_tested", _("start a self-test of the protocol")
 
 
 class AuditEvent(models.Model):

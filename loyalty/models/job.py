@@ -17,6 +17,8 @@ class JobKind(models.TextChoices):
     CHECK_IMPORT = "check_import", _("check an import")
     APPLY_IMPORT = "apply_import", _("apply an import")
     RECONCILE = "reconcile", _("compare with the store's orders")
+    CHANGE_HUB = "change_hub", _("ask VTEX's Gift Card Hub")
+    SELF_TEST = "self_test", _("test the protocol")
 
 
 class Job(models.Model):

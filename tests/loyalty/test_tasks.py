@@ -15,7 +15,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from config.celery import BEAT_SCHEDULE, app
-from loyalty import batches, tasks
+from loyalty import batches, jobs, tasks
 from loyalty.batches import issuing
 from loyalty.ledger.invariants import violations
 from loyalty.models import Batch, Job, JobKind
@@ -156,7 +156,7 @@ def test_messages_that_redis_lost_are_made_up_for_by_the_next_tick(
 
 
 def test_the_worker_knows_how_to_do_every_kind_of_job() -> None:
-    assert set(tasks.HANDLERS) == set(JobKind.values)
+    assert {*tasks.HANDLERS, *jobs.provided()} == set(JobKind.values)
 
 
 def test_more_to_do_after_a_slice_is_another_message(
