@@ -68,6 +68,8 @@ HIDDEN = {
     "OpenHold": "the page of open holds",
     "ExpiringMoney": "the page of expiring money",
     "ReconciliationFile": "sealed, and emptied when the run is over",
+    "HubChange": "asked for by register_provider",
+    "SelfTest": "part of its store",
     "VtexKeys": "set_vtex_keys sets them; nothing of them is shown",
     "BookDay": "sums that the reports are made of",
     "BookCohort": "sums that the reports are made of",
