@@ -24,6 +24,8 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "run jobs": {"task": "loyalty.tasks.run_jobs", **every(seconds=5)},
     "tend approvals": {"task": "loyalty.tasks.tend_approvals", **every(seconds=60)},
     "keep books": {"task": "loyalty.tasks.keep_books", **every(seconds=60)},
+    "remind": {"task": "loyalty.tasks.schedule_reminders", **every(seconds=15 * 60)},
+    "send messages": {"task": "loyalty.tasks.send_messages", **every(seconds=60)},
     "purge personal data": {
         "task": "loyalty.tasks.purge_personal_data",
         **every(seconds=24 * 60 * 60),

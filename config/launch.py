@@ -89,6 +89,10 @@ class Launch:
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "STATIC_ROOT": str(self.data / "static"),
             "DATABASE_URL": database or self._embedded_database(),
+            # The demo's messages are written to the worker's log.
+            "EMAIL_URL": os.environ.get("EMAIL_URL") or "consolemail://",
+            "EMAIL_FROM": os.environ.get("EMAIL_FROM") or "demo@localhost.localdomain",
+            "PUBLIC_URL": os.environ.get("PUBLIC_URL") or f"http://{HOST}:{self.port}",
             "REDIS_URL": queue or self._embedded_queue(),
         }
         for name, value in workstation.keys(self.data).items():

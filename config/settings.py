@@ -218,6 +218,26 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 RETENTION_IMPORT_DAYS = env.int("RETENTION_IMPORT_DAYS", default=30)
 RETENTION_SIGN_IN_DAYS = env.int("RETENTION_SIGN_IN_DAYS", default=30)
 
+# --- Messages ------------------------------------------------------------------------------------
+
+# Where e-mail goes: smtp+tls://user:password@host:587. Without it messages wait.
+EMAIL_IS_SET_UP = bool(env.str("EMAIL_URL", default=""))
+_email = env.email_url("EMAIL_URL", default="dummymail://")
+# SMTP by a client that knows when nobody can know whether a message was accepted.
+EMAIL_BACKEND = _email["EMAIL_BACKEND"].replace(
+    "django.core.mail.backends.smtp.EmailBackend", "loyalty.notifications.smtp.Backend"
+)
+EMAIL_USE_TLS, EMAIL_USE_SSL = (bool(_email.get(f"EMAIL_USE_{name}")) for name in ("TLS", "SSL"))
+EMAIL_HOST = _email["EMAIL_HOST"] or "localhost"
+EMAIL_PORT = _email["EMAIL_PORT"] or (587 if EMAIL_USE_TLS else 465 if EMAIL_USE_SSL else 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = (
+    _email[f"EMAIL_HOST_{name}"] or "" for name in ("USER", "PASSWORD")
+)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="")
+# Where customers reach this installation: links in messages begin with it.
+PUBLIC_URL = env.str("PUBLIC_URL", default="")
+
 # --- Cookies, transport, policy -------------------------------------------------------------------
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEVELOPMENT

@@ -10,6 +10,7 @@ from config import health
 urlpatterns = [
     path(f"{settings.GIFTCARD_PROVIDER_MOUNT}/", include("giftcard_provider.urls")),
     path("admin/", admin.site.urls),
+    path("", include("loyalty.public.urls")),
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("", RedirectView.as_view(pattern_name="admin:index")),

@@ -24,6 +24,8 @@ class LoyaltyConfig(AppConfig):
         register(checks.check_durability, Tags.database)
         register(checks.check_secrets, Tags.security, deploy=True)
         register(checks.check_limits, Tags.security)
+        register(checks.check_messages, Tags.security)
+        register(checks.check_mail_server, Tags.security, deploy=True)
         register(checks.check_roles, Tags.database)
 
 

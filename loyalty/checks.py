@@ -15,15 +15,22 @@
 | loyalty.E011 | with `--deploy`: one-time passwords are not required of those who move money |
 | loyalty.E012 | a limit of sessions, lockout or retention, or a number of proxies, is too small |
 | loyalty.W013 | with `--database`: the groups of the roles are not as `loyalty.roles` has them |
+| loyalty.E014 | with `--deploy`: `EMAIL_URL` prints messages, and codes in them, to the log |
+| loyalty.E015 | messages are sent (`EMAIL_URL`), and `EMAIL_FROM` is no address to send them from |
+| loyalty.E016 | messages are sent, and `PUBLIC_URL` is no address for their links |
+| loyalty.W017 | with `--deploy`: messages travel to the mail server without TLS |
 """
 
 import importlib.util
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  Django's own name
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import connections
 
 from loyalty import codes
@@ -188,6 +195,57 @@ def check_limits(**_: Any) -> list[CheckMessage]:
         for name, value in positive.items()
         if value < 1
     ]
+
+
+def check_messages(**_: Any) -> list[CheckMessage]:
+    """Where messages are sent, they name a sender, and their links lead somewhere."""
+    if not settings.EMAIL_IS_SET_UP:
+        return []
+    problems: list[CheckMessage] = []
+    try:
+        validate_email(settings.DEFAULT_FROM_EMAIL)
+    except ValidationError:
+        problems.append(
+            Error(
+                "EMAIL_FROM is not an e-mail address.",
+                hint="The address that customers see, such as credit@store.example.",
+                id="loyalty.E015",
+            )
+        )
+    address = urlsplit(settings.PUBLIC_URL)
+    schemes = {"https", "http"} if settings.DEVELOPMENT else {"https"}
+    if address.scheme not in schemes or not address.hostname or address.query:
+        problems.append(
+            Error(
+                "PUBLIC_URL is not an https address.",
+                hint="Where customers reach this installation, such as https://credit.store.example.",
+                id="loyalty.E016",
+            )
+        )
+    return problems
+
+
+def check_mail_server(**_: Any) -> list[CheckMessage]:
+    """Codes and addresses are nobody's business on their way to the mail server."""
+    if not settings.EMAIL_IS_SET_UP or settings.DEVELOPMENT:
+        return []
+    if settings.EMAIL_BACKEND != "loyalty.notifications.smtp.Backend":
+        return [
+            Error(
+                "EMAIL_URL names no mail server.",
+                hint="smtp+tls://user:password@host:587; leave it out to send nothing.",
+                id="loyalty.E014",
+            )
+        ]
+    if not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
+        return [
+            Warning(
+                "EMAIL_URL is without TLS.",
+                hint="smtp+tls:// (STARTTLS) or smtp+ssl://, unless the server is on this machine.",
+                id="loyalty.W017",
+            )
+        ]
+    return []
 
 
 def check_roles(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:

@@ -30,6 +30,9 @@ from loyalty.models import (
     Customer,
     GiftCard,
     ImportFile,
+    Notification,
+    NotificationStatus,
+    Skipped,
     Transaction,
 )
 from loyalty.money import to_decimal
@@ -107,10 +110,21 @@ def export(customer: Customer, *, actor: Actor) -> dict[str, Any]:
         "store": store.name,
         "person": {
             **{name: getattr(customer, name) for name in IDENTITY},
+            "language": customer.language,
+            "wants_no_reminders_since": _iso(customer.reminders_stopped_at),
             "known_since": customer.created_at.isoformat(),
             "erased_at": _iso(customer.erased_at),
         },
         "cards": [_card(card) for card in _cards(customer)],
+        "messages": [
+            {
+                "at": message.created_at.isoformat(),
+                "kind": message.kind,
+                "status": message.status,
+                "sent_at": _iso(message.sent_at),
+            }
+            for message in Notification.objects.filter(customer=customer).order_by("id")
+        ],
         "actions_of_staff": [
             {"at": event.at.isoformat(), "action": event.action}
             for event in AuditEvent.objects.filter(customer=customer).order_by("id")
@@ -142,7 +156,7 @@ def erase(customer: Customer, *, reason: str, actor: Actor) -> None:
         known = [name for name in IDENTITY if getattr(person, name)]
         _forget_traces(person)
         Customer.objects.filter(pk=person.pk).update(
-            **dict.fromkeys(IDENTITY, ""), erased_at=timezone.now()
+            **dict.fromkeys(IDENTITY, ""), language="", erased_at=timezone.now()
         )
         audit.record(
             AuditAction.PERSON_ERASED,
@@ -194,6 +208,11 @@ def _forget_traces(person: Customer) -> None:
         kept = [problem for problem in file.problems if problem.get("value") not in names]
         if kept != file.problems:
             ImportFile.objects.filter(pk=file.pk).update(problems=kept)
+    messages = Notification.objects.filter(customer=person)
+    messages.exclude(address_digest=b"").update(address_digest=b"")
+    messages.filter(status=NotificationStatus.WAITING).update(
+        status=NotificationStatus.SKIPPED, skipped=Skipped.ERASED
+    )
     LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(Customer), object_id=str(person.pk)
     ).update(object_repr=str(person.pk), change_message="")

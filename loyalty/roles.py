@@ -55,11 +55,12 @@ _VIEWER = _view(
     *("entry", "batch", "batchowner", "importfile", "job", "approval"),
     *("openhold", "expiringmoney"),
     *("reconciliationrun", "discrepancy"),
+    "notification",
 )
 _SUPPORT = _VIEWER | {
     *("loyalty.credit_card", "loyalty.adjust_card", "loyalty.block_card", "loyalty.extend_card"),
     *("loyalty.issue_card", "loyalty.cancel_transaction"),
-    *("loyalty.add_customer", "loyalty.change_customer"),
+    *("loyalty.add_customer", "loyalty.change_customer", "loyalty.send_message"),
 }
 _MANAGER = _SUPPORT | {
     *("loyalty.close_card", "loyalty.change_owner", "loyalty.reveal_code"),

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from loyalty import approvals, batches, imports, jobs, privacy, reconciliation, reports
+from loyalty import (
+    approvals,
+    batches,
+    imports,
+    jobs,
+    notifications,
+    privacy,
+    reconciliation,
+    reports,
+)
 from loyalty.jobs import Handler
 from loyalty.models import JobKind
 
@@ -51,6 +60,18 @@ def keep_books() -> None:
     reports.aggregate_due()
     reports.count_expiring()
     reports.close_months()
+
+
+@shared_task
+def schedule_reminders() -> None:
+    """Leave messages for the credit that ends soon."""
+    notifications.schedule_reminders()
+
+
+@shared_task
+def send_messages() -> None:
+    """Send the messages that wait."""
+    notifications.send_due()
 
 
 @shared_task

@@ -13,6 +13,9 @@ os.environ |= {
     "SECRET_KEY": "only-for-tests-" + "0" * 50,
     "LOYALTY_CODE_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
     "LOG_LEVEL": "WARNING",
+    "EMAIL_URL": "memorymail://",
+    "EMAIL_FROM": "credit@store.example",
+    "PUBLIC_URL": "https://credit.example",
     # `client.force_login` is enough; tests of the sign in turn it on.
     "STAFF_TOTP_REQUIRED": "false",
     # Not the demo that may be running in this checkout.

@@ -3,21 +3,16 @@
 import datetime
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 
 from loyalty.identity import is_cnpj
 from loyalty.models import GiftCard, Store
-from loyalty.money import to_decimal
+from loyalty.money import shown_money
+
+__all__ = ["NOTHING", "shown_amount", "shown_day", "shown_document", "shown_moment", "shown_money"]
 
 NOTHING = "-"  # as Django shows an empty value
 _CPF_DIGITS = 11
-
-
-def shown_money(units: int, currency: str, exponent: int) -> str:
-    """Units as exact money, in the reader's notation: `BRL 1,234.56`."""
-    amount = to_decimal(units, exponent=exponent)
-    text = number_format(amount, decimal_pos=exponent, use_l10n=True, force_grouping=True)
-    return f"{currency}\u00a0{text}"
 
 
 def shown_amount(units: int, card: GiftCard) -> str:

@@ -15,6 +15,7 @@ BackOfficeSite.sections[:] = [
             Entry("loyalty.transaction"),
             Entry("verdicts", _("Why did my card not appear?"), "loyalty.view_giftcard"),
             Entry("loyalty.approval"),
+            Entry("loyalty.notification"),
             Entry("loyalty.batch"),
             Entry("loyalty.importfile"),
             Entry("loyalty.job"),

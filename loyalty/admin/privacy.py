@@ -25,6 +25,8 @@ from loyalty.models import (
     Customer,
     Funding,
     GiftCard,
+    MessageKind,
+    NotificationStatus,
     OperationKind,
     Origin,
     Outcome,
@@ -152,6 +154,14 @@ def export_person(request: HttpRequest, pk: int) -> HttpResponse:
         exported=_in_words("exported_at", facts["exported_at"], customer),
         known_since=_in_words("at", facts["person"]["known_since"], customer),
         cards=[_readable(card, customer) for card in facts["cards"]],
+        letters=[
+            (
+                _in_words("at", each["at"], customer),
+                MessageKind(each["kind"]).label,
+                NotificationStatus(each["status"]).label,
+            )
+            for each in facts["messages"]
+        ],
         actions=[
             (_in_words("at", each["at"], customer), AuditAction(each["action"]).label)
             for each in facts["actions_of_staff"]

@@ -8,8 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.admin.actions import ActionURLs
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, moment
+from loyalty.admin.customer_messages import CustomerMessageURLs
 from loyalty.admin.privacy import PersonalDataURLs
-from loyalty.models import Customer, GiftCard, Program, Store
+from loyalty.admin.program_messages import ProgramMessageURLs
+from loyalty.models import Customer, GiftCard, Notification, Program, Store
+from loyalty.notifications.contents import SWITCHES
 
 
 @admin.register(Store)
@@ -25,6 +28,7 @@ class StoreAdmin(ReadOnlyAdmin[Store]):
         "provider_id",
         "currency",
         "time_zone",
+        "language",
         "refund_grace_days",
         "open_hold_alert_days",
         "created",
@@ -34,7 +38,7 @@ class StoreAdmin(ReadOnlyAdmin[Store]):
 
 
 @admin.register(Program)
-class ProgramAdmin(ActionURLs, ReadOnlyAdmin[Program]):
+class ProgramAdmin(ProgramMessageURLs, ActionURLs, ReadOnlyAdmin[Program]):
     """The kinds of credit of each store."""
 
     list_display = ("name", "store", "kind", "funding", "validity_days", "relation_name", "point")
@@ -56,6 +60,7 @@ class ProgramAdmin(ActionURLs, ReadOnlyAdmin[Program]):
                 )
             },
         ),
+        (_("Messages"), {"fields": (*SWITCHES.values(), "code_in_message")}),
         (_("Points"), {"fields": ("unit_name", "point", "finer_digits", "point_units")}),
         (_("Terms"), {"fields": ("terms_version", "terms")}),
     )
@@ -73,7 +78,7 @@ class ProgramAdmin(ActionURLs, ReadOnlyAdmin[Program]):
 
 
 @admin.register(Customer)
-class CustomerAdmin(PersonalDataURLs, ActionURLs, ReadOnlyAdmin[Customer]):
+class CustomerAdmin(CustomerMessageURLs, PersonalDataURLs, ActionURLs, ReadOnlyAdmin[Customer]):
     """The owners of cards."""
 
     list_display = ("__str__", "email", "document", "corporate_document", "store", "created")
@@ -89,13 +94,17 @@ class CustomerAdmin(PersonalDataURLs, ActionURLs, ReadOnlyAdmin[Customer]):
         "document",
         "corporate_document",
         "profile_id",
+        "language",
+        "reminders_stopped",
         "created",
     )
-    readonly_fields = ("created",)
+    reminders_stopped = moment("reminders_stopped_at", _("wants no reminders since"))
+    readonly_fields = ("created", "reminders_stopped")
     recent = (
         Recent(
             GiftCard, "owner", ("code_shown", "program", "state", "available", "held", "last_day")
         ),
+        Recent(Notification, "customer", ("number", "kind", "state", "created", "sent")),
     )
 
     def search_conditions(self, term: str) -> Iterator[Q]:

@@ -48,6 +48,10 @@ def seed() -> bool:
     with _commits_that_do_not_wait():
         tell((story for shop in shops for story in stories(shop)), until=now)
     for shop in shops:
+        # Only now: nobody is written to about history.
+        shop.store.programs.update(
+            announces_issue=True, announces_credit=True, reminds_30_days=True, reminds_7_days=True
+        )
         shop.store.account = shop.plan.account
         shop.store.save(update_fields=["account"])
     return bool(shops)

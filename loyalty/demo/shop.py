@@ -80,6 +80,7 @@ CHILE = Plan(
         "provider_id": "cordillera-credito",
         "currency": "CLP",
         "time_zone": "America/Santiago",
+        "language": "es",
         "refund_grace_days": 45,
     },
     programs={

@@ -24,6 +24,7 @@ from loyalty.exceptions import (
 from loyalty.ledger.durability import durable
 from loyalty.ledger.idempotency import check_request_id
 from loyalty.ledger.movements import Movement, NewGrant, NewTransaction, Request
+from loyalty.ledger.outbox import announce_credit
 from loyalty.ledger.position import Position, lock_card, lock_free
 from loyalty.ledger.posting import declines_recorded, post, post_expiries, post_transaction
 from loyalty.models import Bucket, Funding, Operation, Origin, Program, Reason, Transaction
@@ -68,10 +69,15 @@ def credit(
             if position.credited and not position.is_reloadable:
                 raise NotReloadable
             _check_room(position, amount)
-        grant = _grant(position, request, origin, funding, valid_from, expires_at, reference)
+        program = _program(position)
+        grant = _grant(
+            position, program, request, origin, funding, valid_from, expires_at, reference
+        )
         opens = NewTransaction(Transaction.Kind.CREDIT, order_id, order_sequence)
         movement = Movement(Bucket.OUTSIDE, Bucket.AVAILABLE, amount, grant)
-        return post_transaction(position, request, [movement], opens)
+        made = post_transaction(position, request, [movement], opens)
+        announce_credit(program, card_id, made, at=request.at)
+        return made
 
 
 def adjust(
@@ -106,7 +112,9 @@ def adjust(
             if change > 0:
                 _check_open(position, request.at)
                 _check_room(position, amount)
-                grant = _grant(position, request, Origin.ADJUSTMENT, funding, None, expires_at, "")
+                program = _program(position)
+                origin = Origin.ADJUSTMENT
+                grant = _grant(position, program, request, origin, funding, None, expires_at, "")
                 movements = [Movement(Bucket.OUTSIDE, Bucket.AVAILABLE, amount, grant)]
             else:
                 movements = removed(position, amount, request.at)
@@ -201,8 +209,13 @@ def _check_room(position: Position, amount: int) -> None:
         raise BalanceLimitExceeded
 
 
+def _program(position: Position) -> Program:
+    return Program.objects.select_related("store").get(pk=position.program_id)
+
+
 def _grant(
     position: Position,
+    program: Program,
     request: Request,
     origin: str,
     funding: str | None,
@@ -210,7 +223,6 @@ def _grant(
     expires_at: datetime.datetime | None,
     reference: str,
 ) -> NewGrant:
-    program = Program.objects.select_related("store").get(pk=position.program_id)
     start = valid_from or request.at
     ends = [end for end in (expires_at or program.expiry_after(start), position.expires_at) if end]
     end = min(ends, default=None)

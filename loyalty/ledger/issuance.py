@@ -20,6 +20,7 @@ from loyalty.exceptions import (
 )
 from loyalty.ledger.durability import durable
 from loyalty.ledger.movements import Issue, new_public_id
+from loyalty.ledger.outbox import announce_issues
 from loyalty.ledger.posting import post_issues
 from loyalty.models import Batch, Customer, GiftCard, Operation, Program
 from loyalty.money import checked, exponent_of
@@ -145,6 +146,7 @@ def issue_many(
             note=note,
             at=now,
         )
+        announce_issues(program, [new.card for new in made if new.amount], at=now)
     return [new.card for new in made]
 
 

@@ -20,6 +20,14 @@ from loyalty.models.earning_rule import Campaign, EarningPolicy, EarningRule
 from loyalty.models.entry import Bucket, Entry
 from loyalty.models.grant import Funding, Grant, Origin
 from loyalty.models.job import Job, JobKind
+from loyalty.models.notification import (
+    MessageKind,
+    MessageText,
+    Notification,
+    NotificationStatus,
+    ReminderProgress,
+    Skipped,
+)
 from loyalty.models.operation import Operation, OperationKind, Outcome, Reason
 from loyalty.models.program import Program
 from loyalty.models.reconciliation import (
@@ -30,7 +38,7 @@ from loyalty.models.reconciliation import (
 )
 from loyalty.models.shop_order import ShopOrder
 from loyalty.models.staff import Spending, SpendingLimit, StaffProfile
-from loyalty.models.store import Store
+from loyalty.models.store import Language, Store
 from loyalty.models.transaction import Transaction
 
 __all__ = [
@@ -60,8 +68,13 @@ __all__ = [
     "ImportFile",
     "Job",
     "JobKind",
+    "Language",
+    "MessageKind",
+    "MessageText",
     "MonthClosing",
     "MonthClosingLine",
+    "Notification",
+    "NotificationStatus",
     "OpenHold",
     "Operation",
     "OperationKind",
@@ -71,7 +84,9 @@ __all__ = [
     "Reason",
     "ReconciliationFile",
     "ReconciliationRun",
+    "ReminderProgress",
     "ShopOrder",
+    "Skipped",
     "Spending",
     "SpendingLimit",
     "StaffProfile",

@@ -54,6 +54,13 @@ class AuditAction(models.TextChoices):
     JOB_RUN = "job_run", _("run a job")
     HUB_CHANGED = "hub_changed", _("ask for a change of the Gift Card Hub")
     SELF_TESTED = "self_tested", _("start a self-test of the protocol")
+    CODE_MAILED = "code_mailed", _("send a code by e-mail")
+    CODE_OPENED = "code_opened", _("show a code by the link of a message")
+    STATEMENT_SENT = "statement_sent", _("send a statement")
+    MESSAGE_TESTED = "message_tested", _("send oneself a test of a message")
+    MESSAGE_RESENT = "message_resent", _("send a message again")
+    REMINDERS_STOPPED = "reminders_stopped", _("stop the reminders of a customer")
+    REMINDERS_RESUMED = "reminders_resumed", _("resume the reminders of a customer")
 
 
 class AuditEvent(models.Model):

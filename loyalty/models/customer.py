@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.identity import Identity
-from loyalty.models.store import Store
+from loyalty.models.store import Language, Store
 
 
 class CustomerQuerySet(models.QuerySet["Customer"]):
@@ -48,6 +48,16 @@ class Customer(models.Model):
     document = models.CharField(_("personal document"), max_length=254, blank=True)
     corporate_document = models.CharField(_("company document"), max_length=254, blank=True)
     name = models.CharField(_("name"), max_length=200, blank=True)
+    language = models.CharField(
+        _("language"),
+        max_length=8,
+        choices=Language,
+        blank=True,
+        help_text=_("Of messages to this person; empty: the store's."),
+    )
+    reminders_stopped_at = models.DateTimeField(
+        _("wants no reminders since"), null=True, blank=True, editable=False
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     erased_at = models.DateTimeField(_("erased at"), null=True, blank=True, editable=False)
 
@@ -91,11 +101,11 @@ class Customer(models.Model):
         self.email, self.profile_id = identity.email, identity.profile_id
         self.document, self.corporate_document = identity.document, identity.corporate_document
         if not self._state.adding and kwargs.get("update_fields") is None:
-            # A row read before the person was erased must not bring them back.
+            # A row read before the person was erased must not bring them back; nor reminders.
             kwargs["update_fields"] = [
                 field.name
                 for field in self._meta.concrete_fields
-                if field.name not in {"id", "erased_at"}
+                if field.name not in {"id", "erased_at", "reminders_stopped_at"}
             ]
         super().save(*args, **kwargs)
 
@@ -108,6 +118,11 @@ class Customer(models.Model):
             document=self.document,
             corporate_document=self.corporate_document,
         )
+
+    @property
+    def spoken_language(self) -> str:
+        """The language in which the person is written to."""
+        return self.language or self.store.language
 
     def learn(self, identity: Identity, *, name: str = "") -> None:
         """Fill in what was not known yet; nothing known is ever overwritten. Safe to repeat.

@@ -27,6 +27,12 @@ class Program(models.Model):
         LOYALTY = "loyalty", _("loyalty wallet")
         PROMOTION = "promotion", _("promotion")
 
+    class CodeIn(models.TextChoices):
+        """How the message about a new card leads to its code."""
+
+        LINK = "link", _("a link to a page that shows it")
+        CODE = "code", _("the code itself")
+
     store = models.ForeignKey(
         Store, models.PROTECT, related_name="programs", verbose_name=_("store")
     )
@@ -63,6 +69,13 @@ class Program(models.Model):
         _("digits finer than the currency"), default=0, validators=[MaxValueValidator(FINER_DIGITS)]
     )
     point_units = models.PositiveBigIntegerField(_("units of a point"), null=True, blank=True)
+    announces_issue = models.BooleanField(_("writes to the owner of a new card"), default=False)
+    announces_credit = models.BooleanField(_("writes when credit is received"), default=False)
+    reminds_30_days = models.BooleanField(_("reminds 30 days before credit expires"), default=False)
+    reminds_7_days = models.BooleanField(_("reminds 7 days before credit expires"), default=False)
+    code_in_message = models.CharField(
+        _("how the owner gets the code"), max_length=4, choices=CodeIn, default=CodeIn.LINK
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:

@@ -11,6 +11,14 @@ from loyalty.exceptions import UnknownCurrency
 from loyalty.money import exponent_of
 
 
+class Language(models.TextChoices):
+    """The languages in which people are written to, each by its own name."""
+
+    PORTUGUESE = "pt-br", "Português (Brasil)"
+    SPANISH = "es", "Español"
+    ENGLISH = "en", "English"
+
+
 def validate_currency(value: str) -> None:
     """Accept an ISO 4217 currency in use."""
     try:
@@ -43,6 +51,13 @@ class Store(models.Model):
         help_text=_("How long money stays usable that comes back to credit already expired."),
     )
     open_hold_alert_days = models.PositiveSmallIntegerField(_("open hold alert days"), default=30)
+    language = models.CharField(
+        _("language"),
+        max_length=8,
+        choices=Language,
+        default=Language.PORTUGUESE,
+        help_text=_("Of messages to customers whose own language is not known."),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:

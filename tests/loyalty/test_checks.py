@@ -12,6 +12,7 @@ from pytest_django import Settings
 from loyalty import checks, roles
 
 OLD, NEW = (base64.b64encode(bytes(range(start, start + 32))).decode() for start in (1, 101))
+CONSOLE = "django.core.mail.backends.console.EmailBackend"
 RANDOM_SECRET = "abcdefghij" * 5
 
 
@@ -33,6 +34,8 @@ def test_finds_nothing_wrong_with_this_project() -> None:
         checks.check_driver,
         checks.check_durability,
         checks.check_limits,
+        checks.check_mail_server,
+        checks.check_messages,
         checks.check_roles,
         checks.check_secrets,
     ],
@@ -48,7 +51,7 @@ def test_asks_for_secrets_only_before_a_deployment() -> None:
 def test_lists_every_id_in_the_table_of_the_module() -> None:
     documented = re.findall(r"^\| loyalty\.[EW](\d{3}) \|", checks.__doc__ or "", re.MULTILINE)
 
-    assert documented == [f"{number:03}" for number in range(1, 14)]
+    assert documented == [f"{number:03}" for number in range(1, 18)]
 
 
 @pytest.mark.parametrize(
@@ -217,6 +220,63 @@ def test_refuses_limits_that_make_no_sense(settings: Settings, name: str, value:
     setattr(settings, name, value)
 
     assert ids(checks.check_limits()) == ["loyalty.E012"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, [], id="all is well"),
+        pytest.param({"EMAIL_IS_SET_UP": False, "PUBLIC_URL": ""}, [], id="nothing is sent"),
+        pytest.param({"DEFAULT_FROM_EMAIL": ""}, ["loyalty.E015"], id="nobody sends"),
+        pytest.param({"DEFAULT_FROM_EMAIL": "Casa <a@b.example>"}, ["loyalty.E015"], id="a name"),
+        pytest.param({"PUBLIC_URL": ""}, ["loyalty.E016"], id="links lead nowhere"),
+        pytest.param({"PUBLIC_URL": "http://a.example"}, ["loyalty.E016"], id="plain http"),
+        pytest.param({"PUBLIC_URL": "https://a.example?x"}, ["loyalty.E016"], id="no place"),
+        pytest.param(
+            {"PUBLIC_URL": "http://127.0.0.1:8000", "DEVELOPMENT": True}, [], id="a workstation"
+        ),
+    ],
+)
+def test_asks_whoever_sends_messages_for_a_sender_and_an_address(
+    settings: Settings, changes: dict[str, object], expected: list[str]
+) -> None:
+    good = {
+        "EMAIL_IS_SET_UP": True,
+        "DEFAULT_FROM_EMAIL": "credit@store.example",
+        "PUBLIC_URL": "https://credit.example/shop",
+        "DEVELOPMENT": False,
+    }
+    for name, value in (good | changes).items():
+        setattr(settings, name, value)
+
+    assert ids(checks.check_messages()) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, [], id="STARTTLS"),
+        pytest.param({"EMAIL_USE_TLS": False, "EMAIL_USE_SSL": True}, [], id="TLS"),
+        pytest.param({"EMAIL_USE_TLS": False}, ["loyalty.W017"], id="neither"),
+        pytest.param({"EMAIL_BACKEND": CONSOLE}, ["loyalty.E014"], id="the log"),
+        pytest.param({"EMAIL_BACKEND": CONSOLE, "DEVELOPMENT": True}, [], id="a workstation"),
+        pytest.param({"EMAIL_BACKEND": CONSOLE, "EMAIL_IS_SET_UP": False}, [], id="not sent"),
+    ],
+)
+def test_messages_travel_by_a_mail_server_and_unread(
+    settings: Settings, changes: dict[str, object], expected: list[str]
+) -> None:
+    good = {
+        "EMAIL_IS_SET_UP": True,
+        "EMAIL_BACKEND": "loyalty.notifications.smtp.Backend",
+        "EMAIL_USE_TLS": True,
+        "EMAIL_USE_SSL": False,
+        "DEVELOPMENT": False,
+    }
+    for name, value in (good | changes).items():
+        setattr(settings, name, value)
+
+    assert ids(checks.check_mail_server()) == expected
 
 
 @pytest.mark.django_db

@@ -74,6 +74,8 @@ HIDDEN = {
     "BookDay": "sums that the reports are made of",
     "BookCohort": "sums that the reports are made of",
     "BookProgress": "how far the sums are",
+    "MessageText": "on the page of the program's messages",
+    "ReminderProgress": "how far the reminders are",
     "MonthClosingLine": "on the page of the closed month",
 }
 

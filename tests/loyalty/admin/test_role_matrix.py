@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from giftcard_provider.models import Credential
-from loyalty import audit, roles
+from loyalty import audit, notifications, roles
 from loyalty.models import (
     AuditAction,
     AuditEvent,
@@ -27,6 +27,7 @@ from loyalty.models import (
     Entry,
     GiftCard,
     Grant,
+    Notification,
     Operation,
     Program,
     SpendingLimit,
@@ -37,6 +38,7 @@ from loyalty.roles import Role
 from tests.builders import history
 from tests.loyalty.admin.conftest import Books, confirm_password
 from tests.loyalty.admin.test_pages import Inline
+from tests.loyalty.staff import acting
 
 V, S, M, F, A = Role.VIEWER, Role.SUPPORT, Role.MANAGER, Role.FINANCE, Role.ADMINISTRATOR
 ALL = frozenset(Role)
@@ -93,12 +95,23 @@ def line(what: str, address: Address, *allowed: Role) -> Line:
 
 
 _SHOWN = (*(Store, Program, Customer, GiftCard, Balance, Grant, Transaction, Operation, Entry),)
+# E-mails in a frame, with a policy of their own (test_messages): a browser may style them, no more.
+LETTERS = [
+    line("what a message says", of(Notification, "loyalty_notification_preview"), *ALL),
+    line("preview of the words", of(Program, "loyalty_program_preview", "issued", "en"), A),
+]
 PAGES = [
     line("overview", page("index"), *ALL),
     line("own authenticator", page("authenticator"), *ALL),
     line("own password", page("password_change"), *ALL),
     *(line(f"list of {model.__name__}", listing(model), *ALL) for model in _SHOWN),
     *(line(f"one {model.__name__}", first(model), *ALL) for model in _SHOWN),
+    line("messages to customers", listing(Notification), *ALL),
+    line("one message", first(Notification), *ALL),
+    line("messages of a customer", of(Customer, "loyalty_customer_messages"), S, M),
+    line("messages of a program", of(Program, "loyalty_program_messages"), A),
+    line("words of a message", of(Program, "loyalty_program_words", "issued", "en"), A),
+    *LETTERS,
     line("approvals", page("loyalty_approval_changelist"), *ALL),
     line("audit trail", listing(AuditEvent), F, A),
     line("one audit event", first(AuditEvent), F, A),
@@ -146,6 +159,12 @@ ACTIONS = [
     line("settle", first(Transaction, "action", "settle"), M),
     line("cancel", first(Transaction, "action", "cancel"), S, M),
     line("reverse", first(Operation, "action", "reverse", kind="adjust"), M),
+    line("send a statement", of(Customer, "loyalty_customer_messages"), S, M),
+    line("send a message again", of(Notification, "loyalty_notification_again"), S, M),
+    line("switch messages on", of(Program, "loyalty_program_messages"), A),
+    line("write a message's words", of(Program, "loyalty_program_words", "issued", "en"), A),
+    line("delete a message", first(Notification, "delete")),
+    line("change a message", first(Notification)),
     line("copy personal data", of(Customer, "export_person"), A),
     line("erase a person", of(Customer, "erase_person"), A),
     line("make a person", adding(User), A),
@@ -180,6 +199,7 @@ def as_role(books: Books) -> Callable[[Role], Client]:
     other = User.objects.create_user("other", is_staff=True)
     SpendingLimit.objects.create(user=other, currency="BRL", per_action=1, per_day=1)
     audit.record(AuditAction.BLOCK, None, card=books.card)
+    notifications.request_statement(books.owner, token="first", actor=acting(other))
 
     def client_of(role: Role) -> Client:
         user = User.objects.create_user(f"one-{role}", is_staff=True)
@@ -268,11 +288,13 @@ def test_pages_need_nothing_that_the_strict_policy_refuses(
 ) -> None:
     as_role(Role.VIEWER)
 
+    pages = [each for each in PAGES if each not in LETTERS]
+
     refused = {
-        each.what: Inline(boss.get(each.address()).content.decode()).refused for each in PAGES
+        each.what: Inline(boss.get(each.address()).content.decode()).refused for each in pages
     }
 
-    assert refused == {each.what: [] for each in PAGES}
+    assert refused == {each.what: [] for each in pages}
 
 
 def test_every_page_takes_fifteen_statements_at_most(

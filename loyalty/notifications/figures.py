@@ -1,0 +1,53 @@
+"""Amounts and days as customers read them, in the active language and the store's time zone."""
+
+import datetime
+
+from django.db.models import Q, Sum
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from loyalty.models import GiftCard, Program, Store
+from loyalty.money import shown_money
+
+
+def amount(units: int, program: Program, *, currency: str, exponent: int) -> str:
+    """Points for a program that counts in them, else exact money."""
+    if program.point_units:
+        return f"{units // program.point_units} {program.unit_name}".strip()
+    return shown_money(units, currency, exponent)
+
+
+def amount_on(card: GiftCard, units: int) -> str:
+    """The same for units of a card, which comes with its program."""
+    return amount(units, card.program, currency=card.currency, exponent=card.exponent)
+
+
+def usable(card: GiftCard) -> int:
+    """What can be spent now, in units."""
+    now = timezone.now()
+    if not card.is_valid_at(now):
+        return 0
+    return remaining(card, Q(valid_from__lte=now) & (Q(expires_at=None) | Q(expires_at__gt=now)))
+
+
+def remaining(card: GiftCard, condition: Q) -> int:
+    """What remains of the grants that meet a condition, in units."""
+    return card.grants.filter(condition).aggregate(units=Sum("remaining"))["units"] or 0
+
+
+def title(program: Program, caption: str = "") -> str:
+    """What shoppers call the credit."""
+    return caption or program.caption or program.name
+
+
+def validity(end: datetime.datetime | None, store: Store) -> str:
+    """As a part of a sentence."""
+    if end is None:
+        return _("without an end date")
+    return _("valid until %(day)s") % {"day": day(end, store)}
+
+
+def day(instant: datetime.datetime, store: Store, style: str = "DATE_FORMAT") -> str:
+    """A day of the store, as the language writes it."""
+    return date_format(timezone.localtime(instant, store.zone), style, use_l10n=True)
