@@ -217,6 +217,10 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 # Days that files of imports which nobody applied, and failures to sign in, are kept.
 RETENTION_IMPORT_DAYS = env.int("RETENTION_IMPORT_DAYS", default=30)
 RETENTION_SIGN_IN_DAYS = env.int("RETENTION_SIGN_IN_DAYS", default=30)
+# Days that calls which got nothing are kept, and how many of them a process keeps in a minute: of
+# each store, and of all without valid credentials together.
+RETENTION_FAILED_CALL_DAYS = env.int("RETENTION_FAILED_CALL_DAYS", default=30)
+FAILED_CALLS_PER_MINUTE = env.int("FAILED_CALLS_PER_MINUTE", default=60)
 
 # --- Messages ------------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ class GiftCardProviderConfig(AppConfig):
     verbose_name = _("VTEX Gift Card Provider Protocol")
 
     def ready(self) -> None:
-        """Register the system checks, and what the workers do for us."""
-        from giftcard_provider import checks, registration, self_tests  # noqa: F401, PLC0415
+        """Register the system checks, what the workers do for us, what we keep about people."""
+        from giftcard_provider import checks, registration, self_tests, traces  # noqa: F401, PLC0415  # noqa: PLC0415
         from loyalty import jobs  # noqa: PLC0415
 
         jobs.provide(jobs.JobKind.CHANGE_HUB, registration.carry_out_job)

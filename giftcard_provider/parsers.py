@@ -13,6 +13,8 @@ from django.http import UnreadablePostError
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
+from giftcard_provider import failed_calls
+
 
 class BodyTooLarge(APIException):
     """More than any cart that VTEX sends."""
@@ -46,6 +48,8 @@ class ProtocolParser(BaseParser):
             raise ParseError("The body did not arrive.", "malformed_json") from error
         if len(body) > limit:
             raise BodyTooLarge
+        if parser_context:
+            failed_calls.notes_of(parser_context["request"].META).body = body
         try:
             parsed = json.loads(
                 body.decode("utf-8-sig"),

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from giftcard_provider import serializers
+from giftcard_provider import failed_calls, serializers
 from giftcard_provider.models import Caller
 from giftcard_provider.pagination import page
 from giftcard_provider.parsers import LenientParser
@@ -35,15 +35,6 @@ class ProtocolView(APIView):
     def actor(self) -> str:
         """Who the ledger's records name."""
         return f"vtex:{self.caller.app_key}"[:64]
-
-    def finalize_response(
-        self, request: Request, response: Response, *args: object, **kwargs: object
-    ) -> Response:
-        """A balance is for now, and for the caller alone."""
-        answer = super().finalize_response(request, response, *args, **kwargs)
-        answer["Cache-Control"] = "no-store"
-        answer["X-Content-Type-Options"] = "nosniff"
-        return answer
 
 
 class UnknownPathView(ProtocolView):
@@ -76,11 +67,14 @@ class SearchView(ProtocolView):
 
     def _by_code(self, wanted: serializers.SearchRequest) -> list[lookup.CardView]:
         wrong_codes = WrongCodes(self.caller.store_id, wanted.client, wanted.cart_id)
+        notes = failed_calls.notes_of(self.request.META)
         if wrong_codes.is_over_limit():
+            notes.unfound_code = wanted.typed_code
             return []
         card = lookup.card_by_code(self.caller.store_id, wanted.typed_code, wanted.client)
         if card is None:
             wrong_codes.count(wanted.typed_code)
+            notes.unfound_code = wanted.typed_code
             return []
         return [card]
 

@@ -188,6 +188,8 @@ def check_limits(**_: Any) -> list[CheckMessage]:
         "STAFF_LOCKOUT_MINUTES": settings.AXES_COOLOFF_TIME.total_seconds(),
         "RETENTION_IMPORT_DAYS": settings.RETENTION_IMPORT_DAYS,
         "RETENTION_SIGN_IN_DAYS": settings.RETENTION_SIGN_IN_DAYS,
+        "RETENTION_FAILED_CALL_DAYS": settings.RETENTION_FAILED_CALL_DAYS,
+        "FAILED_CALLS_PER_MINUTE": settings.FAILED_CALLS_PER_MINUTE,
         "TRUSTED_PROXIES": settings.TRUSTED_PROXIES + 1,
     }
     return [

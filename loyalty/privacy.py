@@ -5,10 +5,10 @@ undone, and nothing is learned about that person again: a later reward makes ano
 """
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.db.transaction import atomic
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from loyalty import audit
 from loyalty.audit import Actor
@@ -44,6 +45,30 @@ REASONS = {
     "no_purpose": _("there is no purpose for the data any more"),
 }
 AMOUNTS = ("credited", "available", "held", "spent", "expired", "removed")
+
+
+class Traces(Protocol):
+    """What another application keeps about people, and lets go of.
+
+    `name` is its key in a copy, `title` and `labels` its words on a page.
+    """
+
+    name: str
+    title: StrOrPromise
+    labels: Mapping[str, StrOrPromise]
+
+    def of(self, customer: Customer) -> list[dict[str, Any]]:
+        """What is kept about a person: rows with a value for each of `labels`, ready for JSON."""
+
+    def forget(self, customer: Customer) -> None:
+        """Let nothing lead to the person any more, within the caller's transaction."""
+
+    def purge(self) -> int:
+        """Let go of what is older than it may get; how much."""
+
+
+# Filled by the applications that keep something (`AppConfig.ready`).
+elsewhere: list[Traces] = []
 
 
 class CannotErase(Exception):
@@ -105,7 +130,7 @@ def standing(customer: Customer) -> Standing:
 def export(customer: Customer, *, actor: Actor) -> dict[str, Any]:
     """All that is kept about a person, as JSON; codes masked. Leaves an event."""
     store = customer.store
-    facts = {
+    facts: dict[str, Any] = {
         "exported_at": timezone.now().isoformat(),
         "store": store.name,
         "person": {
@@ -130,6 +155,7 @@ def export(customer: Customer, *, actor: Actor) -> dict[str, Any]:
             for event in AuditEvent.objects.filter(customer=customer).order_by("id")
         ],
     }
+    facts |= {traces.name: traces.of(customer) for traces in elsewhere}
     audit.record(
         AuditAction.PERSON_EXPORTED,
         actor,
@@ -189,6 +215,11 @@ def purge() -> tuple[int, int]:
     return len(late), forgotten
 
 
+def purge_elsewhere() -> int:
+    """Let go of what other applications have kept long enough (`Traces`); how much."""
+    return sum(traces.purge() for traces in elsewhere)
+
+
 def _open_imports() -> QuerySet[Batch]:
     """Files that were neither applied nor discarded: they name people."""
     return (
@@ -202,6 +233,8 @@ def _open_imports() -> QuerySet[Batch]:
 
 def _forget_traces(person: Customer) -> None:
     """Where the person is named outside their own row."""
+    for traces in elsewhere:
+        traces.forget(person)
     names = {getattr(person, name) for name in IDENTITY} - {""}
     files = ImportFile.objects.defer("content").filter(batch__program__store=person.store_id)
     for file in files.exclude(problems=[]):

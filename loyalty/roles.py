@@ -56,7 +56,7 @@ _VIEWER = _view(
     *("openhold", "expiringmoney"),
     *("reconciliationrun", "discrepancy"),
     "notification",
-)
+) | {"giftcard_provider.view_failedcall"}
 _SUPPORT = _VIEWER | {
     *("loyalty.credit_card", "loyalty.adjust_card", "loyalty.block_card", "loyalty.extend_card"),
     *("loyalty.issue_card", "loyalty.cancel_transaction"),

@@ -76,5 +76,6 @@ def send_messages() -> None:
 
 @shared_task
 def purge_personal_data() -> None:
-    """Empty files of unfinished imports and forget failures to sign in, after their days."""
+    """Let go of files of unfinished imports, failures to sign in and failed calls in time."""
     privacy.purge()
+    privacy.purge_elsewhere()

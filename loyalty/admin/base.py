@@ -7,21 +7,16 @@ from operator import attrgetter, or_
 from typing import Any, TypeVar
 
 from django.contrib import admin
-from django.contrib.admin.utils import (
-    display_for_field,
-    display_for_value,
-    label_for_field,
-    lookup_field,
-)
-from django.db.models import Field, Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
-from django_stubs_ext import StrOrPromise
 
-from loyalty.admin.columns import address, badge, day, link, linked, moment, money
+from loyalty.admin.columns import badge, day, link, linked, moment, money
 from loyalty.admin.formats import NOTHING, shown_amount, shown_moment
 from loyalty.admin.lists import BoundedPaginator
+from loyalty.admin.related import ROWS, Table, added_tables, latest
 from loyalty.identity import normalized_document, normalized_email
+from loyalty.models import Customer
 
 __all__ = [
     "NOTHING",
@@ -63,17 +58,6 @@ class Recent:
     narrowed_by: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RecentTable:
-    """The same, ready for the template."""
-
-    title: StrOrPromise
-    labels: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    link: str
-    has_more: bool
-
-
 class ReadOnlyAdmin(admin.ModelAdmin[Row]):
     """Shows, and does nothing else: not even a superuser may add, change or delete here.
 
@@ -88,7 +72,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Row]):
     list_per_page = 50
     list_max_show_all = 0
     recent: Sequence[Recent] = ()
-    recent_rows = 25
+    recent_rows = ROWS
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody may: rows are made by the ledger and by commands."""
@@ -128,42 +112,24 @@ class ReadOnlyAdmin(admin.ModelAdmin[Row]):
         context["recent_tables"] = self.recent_tables(request, context["original"])
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def recent_tables(self, request: HttpRequest, row: Row | None) -> list[RecentTable]:
+    def recent_tables(self, request: HttpRequest, row: Row | None) -> list[Table]:
         """The tables at the bottom, of what the person may see."""
         if row is None:
             return []
-        tables = (self._recent_table(request, each, row) for each in self.recent)
-        return [table for table in tables if table]
+        tables = [table for each in self.recent if (table := self._recent(request, each, row))]
+        return [*tables, *(added_tables(request, row) if isinstance(row, Customer) else [])]
 
-    def _recent_table(self, request: HttpRequest, recent: Recent, row: Row) -> RecentTable | None:
+    def _recent(self, request: HttpRequest, recent: Recent, row: Row) -> Table | None:
         page = self.admin_site.get_model_admin(recent.model)
-        if not page.has_view_permission(request):
-            return None
-        narrowed = {name: attrgetter(path)(row) for name, path in recent.narrowed_by.items()}
-        related: QuerySet[Any] = page.get_queryset(request).filter(
-            **{recent.through: row, **narrowed}
+        related = {
+            recent.through: row,
+            **{name: attrgetter(path)(row) for name, path in recent.narrowed_by.items()},
+        }
+        return latest(
+            request,
+            page,
+            Q(**related),
+            columns=recent.columns,
+            query={f"{name}__id__exact": value.pk for name, value in related.items()},
+            rows=self.recent_rows,
         )
-        if isinstance(page.list_select_related, Sequence):
-            related = related.select_related(*page.list_select_related)
-        found = list(related.order_by("-pk")[: self.recent_rows + 1])
-        more = "&".join(
-            f"{name}__id__exact={value.pk}"
-            for name, value in {recent.through: row, **narrowed}.items()
-        )
-        return RecentTable(
-            title=recent.model._meta.verbose_name_plural or "",
-            labels=[str(label_for_field(name, recent.model, page)) for name in recent.columns],
-            rows=[
-                [_cell(name, each, page) for name in recent.columns]
-                for each in found[: self.recent_rows]
-            ],
-            link=f"{address(recent.model, 'changelist')}?{more}",
-            has_more=len(found) > self.recent_rows,
-        )
-
-
-def _cell(name: str, row: Model, page: admin.ModelAdmin[Any]) -> object:
-    column, _attribute, value = lookup_field(name, row, page)
-    if isinstance(column, Field):
-        return display_for_field(value, column, NOTHING)
-    return display_for_value(value, NOTHING)

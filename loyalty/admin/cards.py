@@ -39,6 +39,7 @@ from loyalty.admin.parts import (
     open_approvals,
     purchases_of,
 )
+from loyalty.admin.related import added_tables
 from loyalty.admin.reveal import RevealURLs
 from loyalty.admin.states import card_badge, card_state
 from loyalty.admin.stories import PAGE, steps_of
@@ -136,6 +137,7 @@ class GiftCardAdmin(
             "purchases": purchases,
             "more_purchases": all_purchases if has_more else "",
             "approvals": open_approvals(request, Q(card=row)),
+            "tables": added_tables(request, row),
             "events": events_of(request, AuditEvent.objects.filter(card=row), row.store),
         }
 

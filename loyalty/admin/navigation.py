@@ -18,6 +18,7 @@ BackOfficeSite.sections[:] = [
             Entry("loyalty.notification"),
             Entry("loyalty.batch"),
             Entry("loyalty.importfile"),
+            Entry("giftcard_provider.failedcall"),
             Entry("loyalty.job"),
         ],
     ),

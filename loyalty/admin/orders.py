@@ -16,6 +16,7 @@ from loyalty import back_office
 from loyalty.admin.formats import shown_amount, shown_moment, shown_money
 from loyalty.admin.pages import may_see
 from loyalty.admin.parts import purchases_of
+from loyalty.admin.related import added_tables
 from loyalty.admin.stories import Step, steps_of
 from loyalty.models import Operation, OperationKind, Outcome, Transaction
 
@@ -56,6 +57,7 @@ def order_page(request: HttpRequest, order_id: str) -> HttpResponse:
         "sums": sums,
         "steps": steps,
         "around": _around(request, transactions[:_TRANSACTIONS]),
+        "tables": added_tables(request, order_id),
         "store": transactions[0].card.store,
         "summary": _summary(order_id, transactions[:_TRANSACTIONS], sums, steps),
     }

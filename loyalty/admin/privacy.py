@@ -162,6 +162,18 @@ def export_person(request: HttpRequest, pk: int) -> HttpResponse:
             )
             for each in facts["messages"]
         ],
+        traces=[
+            (
+                traces.title,
+                traces.labels.values(),
+                [
+                    [_in_words(name, row[name], customer) for name in traces.labels]
+                    for row in facts[traces.name]
+                ],
+            )
+            for traces in privacy.elsewhere
+            if facts[traces.name]
+        ],
         actions=[
             (_in_words("at", each["at"], customer), AuditAction(each["action"]).label)
             for each in facts["actions_of_staff"]

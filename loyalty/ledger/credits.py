@@ -164,10 +164,10 @@ def expire_many(card_ids: Sequence[int], *, actor: str) -> Expiries:
 
 
 def expired(position: Position, now: datetime.datetime) -> list[Movement]:
-    """The movements that book what has expired, with the card or by its own dates."""
+    """The movements that book what has expired, with the card or by its own dates, oldest first."""
     return [
         Movement(Bucket.AVAILABLE, Bucket.EXPIRED, lot.remaining, lot.id)
-        for lot in position.lots
+        for lot in sorted(position.lots, key=lambda lot: lot.id)
         if lot.remaining and (position.is_expired_at(now) or lot.is_expired_at(now))
     ]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from loyalty import exceptions, prepared
+from loyalty import exceptions, metrics, prepared
 from loyalty.exceptions import (
     Decline,
     InvalidRequestId,
@@ -82,6 +82,7 @@ class Prior:
         """
         if (self.operation.kind, self.operation.amount) != (kind, amount):
             raise RequestConflict
+        metrics.replayed(kind)
         if self.operation.outcome == Outcome.DECLINED:
             raise DECLINES[self.operation.decline_code]
         return self

@@ -18,6 +18,7 @@ from loyalty.exceptions import (
     UnknownCustomer,
     WalletExists,
 )
+from loyalty.ledger.counting import moved
 from loyalty.ledger.durability import durable
 from loyalty.ledger.movements import Issue, new_public_id
 from loyalty.ledger.outbox import announce_issues
@@ -147,6 +148,8 @@ def issue_many(
             at=now,
         )
         announce_issues(program, [new.card for new in made if new.amount], at=now)
+        amounts = ((new.card.currency, new.amount, new.card.exponent) for new in made)
+        moved(Operation.Kind.ISSUE, amounts)
     return [new.card for new in made]
 
 

@@ -7,13 +7,14 @@ that points to this one takes a share lock on its key, and need not wait.
 """
 
 import datetime
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 
-from loyalty import prepared
+from loyalty import metrics, prepared
 from loyalty.exceptions import UnknownCard, UnknownTransaction
 from loyalty.identity import Identity
 from loyalty.ledger.idempotency import (
@@ -69,6 +70,7 @@ class Position:
     valid_from: datetime.datetime
     expires_at: datetime.datetime | None
     currency: str
+    exponent: int
     is_restricted: bool
     is_reloadable: bool
     is_reusable: bool
@@ -115,7 +117,7 @@ HAS_OPEN_PURCHASE = """
 _CARD = f"""
     balance.card_id, balance.version, balance.credited, balance.available, balance.held,
     card.public_id, card.program_id, card.status, card.valid_from, card.expires_at, card.currency,
-    card.is_restricted, card.is_reloadable, card.is_reusable,
+    card.exponent, card.is_restricted, card.is_reloadable, card.is_reusable,
     store.currency, store.refund_grace_days, store.time_zone,
     {HAS_OPEN_PURCHASE}
 """
@@ -130,7 +132,7 @@ _FROM = """
     JOIN loyalty_store store ON store.id = card.store_id
     LEFT JOIN loyalty_customer owner ON owner.id = card.owner_id
 """
-_CARD_WIDTH, OWNER_WIDTH, _LOT_WIDTH = 18, 4, 8
+_CARD_WIDTH, OWNER_WIDTH, _LOT_WIDTH = 19, 4, 8
 
 # Every lot with money in it, and the operation that carried the request id before. A scalar: it is
 # almost never there, and joining all of it would cost every purchase a third of its planning time.
@@ -224,7 +226,9 @@ def lock_free(card_ids: Sequence[int]) -> list[int]:
 
 
 def _read(statement: str, parameters: dict[str, Any]) -> Position:
+    began = time.perf_counter()
     rows = prepared.rows(statement, parameters)
+    metrics.locked(time.perf_counter() - began)
     if not rows:
         raise UnknownCard
     first = rows[0]

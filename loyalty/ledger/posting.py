@@ -15,6 +15,7 @@ from django.db import connection
 
 from loyalty import prepared
 from loyalty.exceptions import Decline
+from loyalty.ledger.counting import counted, expired, total
 from loyalty.ledger.durability import COMMIT_PATIENTLY
 from loyalty.ledger.movements import (
     Issue,
@@ -65,6 +66,7 @@ def post(
     if card_changes:
         statement.change_card(card_changes)
     operation_id, transaction_id = statement.execute()
+    applied = counted(position, request, movements, decline_code)
     return Operation(
         pk=operation_id,
         oid=request.oid,
@@ -73,7 +75,7 @@ def post(
         kind=request.kind,
         request_id=request.request_id,
         amount=request.amount,
-        applied=_total(movements),
+        applied=applied,
         outcome=Outcome.DECLINED if decline_code else Outcome.OK,
         decline_code=decline_code,
         actor=request.actor,
@@ -92,6 +94,7 @@ def post_transaction(
     statement.open_transaction(opens)
     statement.record(movements)
     _, transaction_id = statement.execute()
+    counted(position, request, movements)
     return Transaction(
         pk=transaction_id,
         public_id=opens.public_id,
@@ -212,7 +215,8 @@ _EXPIRED = """
                available, held, %(at)s
         FROM due JOIN operation USING (card_id)
     )
-    SELECT card_id FROM total
+    SELECT card_id, currency, total.amount::bigint, exponent
+    FROM total JOIN loyalty_giftcard card ON card.id = total.card_id
 """
 
 
@@ -222,11 +226,7 @@ def post_expiries(card_ids: Sequence[int], *, actor: str, at: datetime.datetime)
     values: dict[str, Any] = {"cards": list(card_ids), "oids": oids, "actor": actor, "at": at}
     with connection.cursor() as cursor:
         cursor.execute(f"{COMMIT_PATIENTLY}{_EXPIRED}", values)
-        return [card_id for (card_id,) in cursor.fetchall()]
-
-
-def _total(movements: Sequence[Movement]) -> int:
-    return sum(movement.amount for movement in movements)
+        return expired(cursor.fetchall())
 
 
 class _Statement:
@@ -303,7 +303,7 @@ class _Statement:
             request.kind,
             request.request_id,
             request.amount,
-            _total(movements),
+            total(movements),
             Outcome.DECLINED if decline_code else Outcome.OK,
             decline_code,
             request.actor,

@@ -309,5 +309,5 @@ def test_old_failures_to_sign_in_are_forgotten() -> None:
     with time_machine.travel("2026-04-05T12:00:00Z", tick=False):
         call_command("purge_personal_data", stdout=out)
 
-    assert out.getvalue() == "Import files emptied: 0. Failures to sign in: 1.\n"
+    assert out.getvalue() == "Import files emptied: 0. Failures to sign in: 1. Failed calls: 0.\n"
     assert AccessAttempt.objects.get().username == "day 20"

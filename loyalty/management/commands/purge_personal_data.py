@@ -10,9 +10,16 @@ from loyalty import privacy
 class Command(BaseCommand):
     """Safe to repeat; beat does the same every day."""
 
-    help = "Empty files of unfinished imports and forget failures to sign in after their days."
+    help = (
+        "Empty files of unfinished imports, forget failures to sign in and failed calls,"
+        " after their days."
+    )
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """One line: how many of each."""
         files, failures = privacy.purge()
-        self.stdout.write(f"Import files emptied: {files}. Failures to sign in: {failures}.")
+        calls = privacy.purge_elsewhere()
+        self.stdout.write(
+            f"Import files emptied: {files}. Failures to sign in: {failures}."
+            f" Failed calls: {calls}."
+        )
