@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
@@ -205,10 +204,9 @@ class CloseForm(CardForm):
 
 def extendable(card: GiftCard) -> tuple[list[Grant], dict[int, int]]:
     """The grants of a card that end and still matter, and what is booked as expired of each."""
-    ending = card.grants.filter(expires_at__isnull=False)
-    expired = expired_of(card.pk, list(ending.values_list("pk", flat=True)))
-    matter = ending.filter(Q(remaining__gt=0) | Q(pk__in=expired))
-    return list(matter.order_by("expires_at", "pk")), expired
+    ending = list(card.grants.filter(expires_at__isnull=False).order_by("expires_at", "pk"))
+    expired = expired_of(card.pk, [grant.pk for grant in ending])
+    return [grant for grant in ending if grant.remaining or grant.pk in expired], expired
 
 
 def _described(grant: Grant, card: GiftCard, expired: int) -> StrOrPromise:
