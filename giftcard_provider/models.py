@@ -1,6 +1,7 @@
 """Who may call us (an AppKey, the hashes of its AppTokens), and the keys we call VTEX with.
 
-Also what was asked of a store's Gift Card Hub, the self-tests of the protocol, and the calls that got nothing.
+Also what was asked of a store's Gift Card Hub, the self-tests of the protocol, and the calls that
+got nothing.
 """
 
 import datetime
