@@ -4,9 +4,12 @@ Tasks live in `loyalty.tasks`; each is safe to run twice, late, or not at all un
 """
 
 import os
+from datetime import timedelta
 from typing import Any
 
 from celery import Celery
+
+from loyalty.schedule import PERIODIC
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -15,20 +18,14 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["loyalty"])
 
 
-def every(seconds: int) -> dict[str, Any]:
+def ticks(task: str, every: timedelta) -> dict[str, Any]:
     """A tick that a busy worker did not get to is stale: the next one does its work."""
-    return {"schedule": seconds, "options": {"expires": seconds}}
+    return {"task": task, "schedule": every, "options": {"expires": every.total_seconds()}}
 
 
+# A tick asks whether the work is due, which the database knows: `loyalty.schedule` says how often.
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "run jobs": {"task": "loyalty.tasks.run_jobs", **every(seconds=5)},
-    "tend approvals": {"task": "loyalty.tasks.tend_approvals", **every(seconds=60)},
-    "keep books": {"task": "loyalty.tasks.keep_books", **every(seconds=60)},
-    "remind": {"task": "loyalty.tasks.schedule_reminders", **every(seconds=15 * 60)},
-    "send messages": {"task": "loyalty.tasks.send_messages", **every(seconds=60)},
-    "purge personal data": {
-        "task": "loyalty.tasks.purge_personal_data",
-        **every(seconds=24 * 60 * 60),
-    },
+    "run_jobs": ticks("loyalty.tasks.run_jobs", timedelta(seconds=5)),
+    **{work.name: ticks(work.task, work.tick) for work in PERIODIC.values()},
 }
 app.conf.beat_schedule = BEAT_SCHEDULE

@@ -144,6 +144,9 @@ LOYALTY_ORDER_SOURCE = env.str(
     "LOYALTY_ORDER_SOURCE", default="giftcard_provider.vtex.orders.VtexOrders"
 )
 
+# Who is told, once for each incident, of work that failed or is late and of books that are wrong.
+ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
+
 # --- The protocol --------------------------------------------------------------------------------
 
 # The path below which VTEX calls us; at least one segment, since the Hub glues paths to the URL.

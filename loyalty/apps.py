@@ -23,6 +23,7 @@ class LoyaltyConfig(AppConfig):
         register(checks.check_driver, Tags.security)
         register(checks.check_durability, Tags.database)
         register(checks.check_secrets, Tags.security, deploy=True)
+        register(checks.check_alerts, Tags.security, deploy=True)
         register(checks.check_limits, Tags.security)
         register(checks.check_messages, Tags.security)
         register(checks.check_mail_server, Tags.security, deploy=True)

@@ -19,6 +19,7 @@
 | loyalty.E015 | messages are sent (`EMAIL_URL`), and `EMAIL_FROM` is no address to send them from |
 | loyalty.E016 | messages are sent, and `PUBLIC_URL` is no address for their links |
 | loyalty.W017 | with `--deploy`: messages travel to the mail server without TLS |
+| loyalty.W018 | with `--deploy`: `ALERT_EMAILS` is empty or holds what is no address |
 """
 
 import importlib.util
@@ -177,6 +178,27 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
             )
         )
     return problems
+
+
+def check_alerts(**_: Any) -> list[CheckMessage]:
+    """Somebody has to learn that the work stands still, and not only who looks."""
+    wrong = []
+    for address in settings.ALERT_EMAILS:
+        try:
+            validate_email(address)
+        except ValidationError:
+            wrong.append(address)
+    if settings.ALERT_EMAILS and not wrong:
+        return []
+    return [
+        Warning(
+            f"ALERT_EMAILS holds {len(wrong)} that are no addresses."
+            if wrong
+            else "ALERT_EMAILS is empty: nobody is told of work that failed or is late.",
+            hint="Addresses of the people who operate this, comma separated.",
+            id="loyalty.W018",
+        )
+    ]
 
 
 def check_limits(**_: Any) -> list[CheckMessage]:

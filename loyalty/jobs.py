@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from loyalty.exceptions import LedgerBusy
-from loyalty.models import Job, JobKind
+from loyalty.models import Job, JobKind, PeriodicWork
 
 LEASE = datetime.timedelta(minutes=2)
 MOST_STALLS = 60
@@ -79,8 +79,17 @@ def run_next(
         return False
     except Exception as error:
         log.exception("Job %s failed.", job.pk)
-        _finish(job, Job.Status.FAILED, error=_reason(error))
+        _finish(job, Job.Status.FAILED, error=reason_of(error))
     return True
+
+
+def again(kind: JobKind) -> Job:
+    """The job of periodic work: the one that is open, or failed and now goes on, or a new one."""
+    latest = Job.objects.filter(kind=kind).order_by("-pk").first()
+    if latest is None or latest.status == Job.Status.DONE:
+        return Job.objects.create(kind=kind)
+    retry(latest)
+    return latest
 
 
 def retry(job: Job) -> bool:
@@ -130,6 +139,7 @@ def _progress(job: Job) -> dict[str, Any]:
         "total": job.total,
         "done": job.done,
         "failed": job.failed,
+        "counts": job.counts,
     }
 
 
@@ -162,12 +172,36 @@ def _put_off(job: Job) -> None:
 def _finish(job: Job, status: Job.Status, **values: Any) -> None:
     # Of a failure nothing of the chunk is kept: the job goes on before it.
     _mine(job).update(status=status, finished_at=timezone.now(), leased_until=None, **values)
+    tell_end(job)
 
 
-def _reason(error: Exception) -> str:
+def tell_end(job: Job) -> None:
+    """The end of a job, if it has ended, is also that of the periodic run that began it."""
+    ended = Job.objects.filter(pk=job.pk, finished_at__isnull=False).first()
+    if ended is None:
+        return
+    values: dict[str, Any] = {"finished_at": ended.finished_at, "error": ended.error}
+    if ended.status == Job.Status.DONE:
+        values |= {"counts": ended.counts, "succeeded_at": F("started_at")}
+    PeriodicWork.objects.filter(job=ended).update(**values)
+
+
+def reason_of(error: Exception) -> str:
     """What went wrong, without the rows that a database quotes in its second line."""
     first, *_ = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {first}"
 
 
-__all__ = ["LEASE", "MOST_STALLS", "Handler", "JobKind", "provide", "provided", "retry", "run_next"]
+__all__ = [
+    "LEASE",
+    "MOST_STALLS",
+    "Handler",
+    "JobKind",
+    "again",
+    "provide",
+    "provided",
+    "reason_of",
+    "retry",
+    "run_next",
+    "tell_end",
+]

@@ -54,6 +54,7 @@ _VIEWER = _view(
     *("store", "program", "customer", "giftcard", "balance", "grant", "transaction", "operation"),
     *("entry", "batch", "batchowner", "importfile", "job", "approval"),
     *("openhold", "expiringmoney"),
+    "periodicwork",
     *("reconciliationrun", "discrepancy"),
     "notification",
 ) | {"giftcard_provider.view_failedcall"}

@@ -5,23 +5,30 @@ by beat's next tick, one that comes three times finds nothing left to claim.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 
-from celery import shared_task
+from celery import Task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from loyalty import (
+    alerts,
     approvals,
     batches,
+    expiry,
     imports,
     jobs,
     notifications,
+    periodic,
     privacy,
     reconciliation,
     reports,
+    schedule,
 )
 from loyalty.jobs import Handler
 from loyalty.models import JobKind
+from loyalty.periodic import Result
+from loyalty.schedule import Work
 
 HANDLERS: Mapping[str, Handler] = {
     JobKind.ISSUE_BATCH: batches.issue_chunk,
@@ -30,10 +37,13 @@ HANDLERS: Mapping[str, Handler] = {
     JobKind.CHECK_IMPORT: imports.check_chunk,
     JobKind.APPLY_IMPORT: imports.apply_chunk,
     JobKind.RECONCILE: reconciliation.reconcile_chunk,
+    JobKind.EXPIRE: expiry.expire_chunk,
 }
 
 # A worker that is told to stop has stopped after this time, and another one goes on at once.
 SLICE_SECONDS = 10
+# What a task that was told that its time is up has left to write that down.
+GRACE_SECONDS = 30
 
 
 @shared_task
@@ -47,35 +57,63 @@ def run_jobs() -> None:
     run_jobs.delay()
 
 
-@shared_task
-def tend_approvals() -> None:
+def periodic_task(work: Work) -> Callable[[Callable[[], Result]], "Task[[], None]"]:
+    """Makes a task of what `loyalty.schedule` lists: done when due, once, and recorded."""
+
+    def task_of(do: Callable[[], Result]) -> "Task[[], None]":
+        @wraps(do)
+        def look() -> None:
+            periodic.run(work, do)
+
+        seconds = int(work.limit.total_seconds())
+        made: Task[[], None] = shared_task(
+            name=work.task, soft_time_limit=seconds, time_limit=seconds + GRACE_SECONDS
+        )(look)
+        return made
+
+    return task_of
+
+
+@periodic_task(schedule.TEND_APPROVALS)
+def tend_approvals() -> Result:
     """End the requests that have lapsed, and do what was approved when a crash came between."""
-    approvals.lapse_due()
-    approvals.finish_interrupted()
+    return {"lapsed": approvals.lapse_due(), "finished": approvals.finish_interrupted()}
 
 
-@shared_task
-def keep_books() -> None:
+@periodic_task(schedule.KEEP_BOOKS)
+def keep_books() -> Result:
     """Add up what was booked since, count what expires soon, close the months that are over."""
-    reports.aggregate_due()
+    added = reports.aggregate_due()
     reports.count_expiring()
-    reports.close_months()
+    return {"entries": added, "months": reports.close_months()}
 
 
-@shared_task
-def schedule_reminders() -> None:
+@periodic_task(schedule.EXPIRE_CREDIT)
+def expire_credit() -> Result:
+    """Book what has expired: a job, if there is any."""
+    return expiry.begin()
+
+
+@periodic_task(schedule.SCHEDULE_REMINDERS)
+def schedule_reminders() -> Result:
     """Leave messages for the credit that ends soon."""
-    notifications.schedule_reminders()
+    return {"messages": notifications.schedule_reminders()}
 
 
-@shared_task
-def send_messages() -> None:
+@periodic_task(schedule.SEND_MESSAGES)
+def send_messages() -> Result:
     """Send the messages that wait."""
-    notifications.send_due()
+    return notifications.send_due()
 
 
-@shared_task
-def purge_personal_data() -> None:
+@periodic_task(schedule.WATCH)
+def watch() -> Result:
+    """Tell people, once, of what is late, failed or wrong."""
+    return alerts.watch()
+
+
+@periodic_task(schedule.PURGE_PERSONAL_DATA)
+def purge_personal_data() -> Result:
     """Let go of files of unfinished imports, failures to sign in and failed calls in time."""
-    privacy.purge()
-    privacy.purge_elsewhere()
+    files, failures = privacy.purge()
+    return {"files": files, "failures": failures, "calls": privacy.purge_elsewhere()}

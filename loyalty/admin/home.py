@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
+from loyalty import alerts
 from loyalty.admin import charts
 from loyalty.admin.base import shown_moment
 from loyalty.admin.book_pages import (
@@ -32,7 +33,18 @@ from loyalty.admin.book_pages import (
     query,
     tabs,
 )
-from loyalty.models import Approval, Discrepancy, Entry, Funding, Job, Program, Store
+from loyalty.admin.periodic import VIEW as WORK
+from loyalty.models import (
+    Alert,
+    Approval,
+    BookProgress,
+    Discrepancy,
+    Entry,
+    Funding,
+    Job,
+    Program,
+    Store,
+)
 from loyalty.reports.amounts import digits_of
 from loyalty.reports.expiring import by_week, expiring
 from loyalty.reports.flows import Flow, Kind, flows
@@ -74,22 +86,36 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     """The figures of one store that this person may see, by name; empty without any."""
     choice = chosen_store(request)
     found: dict[str, Any] = {"choice": choice, "tabs": tabs(request), "tiles": [], "charts": []}
+    if _may(request, WORK):
+        found["alerts"] = [_alert(alert) for alert in alerts.open_alerts()]
     if choice.store:
-        _add_money(request, choice, choice.store, found)
+        known = _add_money(request, choice, choice.store, found) or progress()
         if _may(request, EXPIRING):
-            _add_expiring(choice.store, found)
+            _add_expiring(choice.store, known, found)
     found["tiles"] += _waiting(request)
     return found
+
+
+def _alert(alert: Alert) -> tuple[str, str]:
+    """What is wrong, and the page that knows more."""
+    if alert.kind in {Alert.Kind.JOB_FAILED, Alert.Kind.JOB_WAITS}:
+        href = reverse("admin:loyalty_job_change", args=[alert.about["number"]])
+    else:
+        href = reverse("admin:periodic_work")
+    return alerts.words(alert), href
 
 
 def _may(request: HttpRequest, permission: str) -> bool:
     return bool(request.user.has_perm(permission))
 
 
-def _add_money(request: HttpRequest, choice: Choice, store: Store, found: dict[str, Any]) -> None:
+def _add_money(
+    request: HttpRequest, choice: Choice, store: Store, found: dict[str, Any]
+) -> BookProgress | None:
+    """Add what is owed and held; how far the sums were that it is from, unless nothing is shown."""
     may_see_books, may_see_holds = _may(request, BOOKS), _may(request, HOLDS)
     if not (may_see_books or may_see_holds):
-        return
+        return None
     today = timezone.localdate(timezone=store.zone)
     monday = today - datetime.timedelta(days=today.weekday())
     first = monday - datetime.timedelta(weeks=WEEKS - 1)
@@ -113,6 +139,7 @@ def _add_money(request: HttpRequest, choice: Choice, store: Store, found: dict[s
             _issued_and_used(movements, weeks, store),
             _by_program(owed, store),
         ]
+    return known
 
 
 def _last_entry() -> int:
@@ -145,8 +172,8 @@ def _held_tile(own: Mapping[Kind, Position], currency: str, store: Store) -> Til
     return Tile(_("held by purchases now"), money_text(held, currency), href)
 
 
-def _add_expiring(store: Store, found: dict[str, Any]) -> None:
-    counted = progress().expiring_at
+def _add_expiring(store: Store, known: BookProgress, found: dict[str, Any]) -> None:
+    counted = known.expiring_at
     if counted is None:
         return
     if timezone.now() - counted > STALE:

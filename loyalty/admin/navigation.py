@@ -20,6 +20,7 @@ BackOfficeSite.sections[:] = [
             Entry("loyalty.importfile"),
             Entry("giftcard_provider.failedcall"),
             Entry("loyalty.job"),
+            Entry("periodic_work", _("Periodic work"), "loyalty.view_periodicwork"),
         ],
     ),
     Section("books", _("Books"), [Entry(name, label, need) for name, need, label in PAGES]),

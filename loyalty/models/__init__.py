@@ -29,6 +29,7 @@ from loyalty.models.notification import (
     Skipped,
 )
 from loyalty.models.operation import Operation, OperationKind, Outcome, Reason
+from loyalty.models.periodic import Alert, PeriodicWork
 from loyalty.models.program import Program
 from loyalty.models.reconciliation import (
     Discrepancy,
@@ -42,6 +43,7 @@ from loyalty.models.store import Language, Store
 from loyalty.models.transaction import Transaction
 
 __all__ = [
+    "Alert",
     "Approval",
     "AuditAction",
     "AuditEvent",
@@ -80,6 +82,7 @@ __all__ = [
     "OperationKind",
     "Origin",
     "Outcome",
+    "PeriodicWork",
     "Program",
     "Reason",
     "ReconciliationFile",

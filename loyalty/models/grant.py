@@ -81,7 +81,8 @@ class Grant(models.Model):
         indexes = [
             # Without `remaining`: an index on it would make every debit rewrite the index too.
             models.Index(
-                fields=["expires_at"],
+                # With the id: a million that end together are still walked in order.
+                fields=["expires_at", "id"],
                 condition=Q(expires_at__isnull=False),
                 name="grant_expiry",
             )

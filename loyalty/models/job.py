@@ -19,6 +19,7 @@ class JobKind(models.TextChoices):
     RECONCILE = "reconcile", _("compare with the store's orders")
     CHANGE_HUB = "change_hub", _("ask VTEX's Gift Card Hub")
     SELF_TEST = "self_test", _("test the protocol")
+    EXPIRE = "expire", _("book expired credit")
 
 
 class Job(models.Model):
@@ -44,6 +45,7 @@ class Job(models.Model):
     total = models.BigIntegerField(_("total"), default=0)
     done = models.BigIntegerField(_("done"), default=0)
     failed = models.BigIntegerField(_("refused"), default=0)
+    counts = models.JSONField(_("counts"), default=dict)
     error = models.TextField(_("error"), blank=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -149,7 +149,7 @@ def test_messages_that_redis_lost_are_made_up_for_by_the_next_tick(
     assert app.control.purge() == 1
 
     start_worker()
-    app.send_task(BEAT_SCHEDULE["run jobs"]["task"])
+    app.send_task(BEAT_SCHEDULE["run_jobs"]["task"])
 
     assert eventually(lambda: is_done(batch), within=60)
     check_issued(batch)
