@@ -43,6 +43,7 @@ STATUS_OF: dict[type[ledger.LedgerError], int] = {
     ledger.CardChanged: CONFLICT,
     ledger.BatchNotReady: CONFLICT,
     ledger.BatchUsed: CONFLICT,
+    ledger.DifferenceOutdated: CONFLICT,
     ledger.LedgerBusy: BUSY,
     ledger.CardBlocked: REFUSED,
     ledger.CardClosed: REFUSED,

@@ -10,6 +10,7 @@ import logging
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
@@ -145,6 +146,16 @@ class Credential(models.Model):
         """End the credential, at once."""
         self.is_active = False
         self.save(update_fields=["is_active"])
+
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def is_safe_address(url: str) -> bool:
+    """Whether keys may be sent there: https, or a stand-in for VTEX on this machine."""
+    parts = urlsplit(url)
+    is_private = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    return is_private and bool(parts.hostname) and not parts.query
 
 
 class VtexKeys(models.Model):

@@ -282,6 +282,7 @@ def _record(
     audit.record(
         name,
         actor,
+        subject=action.subject,
         store=action.store,
         card=action.card,
         customer=action.customer,

@@ -4,6 +4,7 @@
 others (malformed, unknown, conflicting, busy) leave no row. No HTTP here: the protocol maps them.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.utils.translation import gettext_noop
@@ -134,6 +135,13 @@ class BatchNotReady(LedgerError):
 
     code = "batch_not_ready"
     message = gettext_noop("The batch is not in a state for this; look at its page.")
+
+
+class DifferenceOutdated(LedgerError):
+    """What a difference proposes was found before the purchase last moved, or was found anew."""
+
+    code = "difference_outdated"
+    message = gettext_noop("This purchase has moved since it was compared. Compare again first.")
 
 
 class BatchUsed(LedgerError):
@@ -277,3 +285,11 @@ class AlreadyReversed(Decline):
 
     code = "already_reversed"
     message = gettext_noop("The operation was already reversed.")
+
+
+MESSAGES: Mapping[str, str] = {
+    error.code: error.message
+    for error in list(globals().values())
+    if isinstance(error, type) and issubclass(error, LedgerError)
+}
+"""What each code says, in English."""

@@ -12,13 +12,28 @@ from decimal import Decimal
 from enum import StrEnum
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext
 
 from loyalty.models import Store
 
 
 class SourceError(Exception):
-    """The record of orders could not be read; the message is for staff and names no secret."""
+    """The record of orders could not be read; the message is for staff and names no secret.
+
+    `message` is in English, with places for `values`: pages translate it (`in_words`).
+    """
+
+    def __init__(self, message: str, **values: object) -> None:
+        super().__init__(message % values if values else message)
+        self.message, self.values = message, values
+
+    @property
+    def in_words(self) -> str:
+        """The message in the language that is active."""
+        said = {name: gettext(str(value) or "-") for name, value in self.values.items()}
+        return gettext(self.message) % said if said else gettext(self.message)
 
 
 class SourceUnavailable(SourceError):
@@ -105,6 +120,11 @@ class OrderSource(ABC):
         self.store = store
         # What could not be read, by a short reason, while the rest could.
         self.unreadable: list[str] = []
+
+    @classmethod
+    def stores(cls) -> QuerySet[Store]:
+        """The stores whose record can be read: none, where keys are needed and there are none."""
+        return Store.objects.none()
 
     @property
     def calls(self) -> int:

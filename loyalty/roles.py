@@ -50,6 +50,8 @@ _LIMITS = _view("spendinglimit", "spending")
 _BOOKS = {"loyalty.view_books"} | _view(
     "bookday", "bookcohort", "bookprogress", "monthclosing", "monthclosingline"
 )
+# To begin a comparison; to assign, note and ignore what it finds. What moves money needs more.
+_RECONCILE = {"loyalty.add_reconciliationrun", "loyalty.change_discrepancy"}
 _VIEWER = _view(
     *("store", "program", "customer", "giftcard", "balance", "grant", "transaction", "operation"),
     *("entry", "batch", "batchowner", "importfile", "job", "approval"),
@@ -68,11 +70,13 @@ _MANAGER = _SUPPORT | {
     *("loyalty.settle_transaction", "loyalty.reverse_operation", "loyalty.decide_approval"),
     *("loyalty.add_batch", "loyalty.reprint_batch", "loyalty.undo_batch", "loyalty.extend_batch"),
     *("loyalty.export_lists", "loyalty.run_jobs"),
+    *_RECONCILE,
 }
 _FINANCE = (
     _VIEWER
     | _AUDIT
     | _BOOKS
+    | _RECONCILE
     | {"loyalty.export_lists", "loyalty.decide_approval", "loyalty.add_monthclosing"}
 )
 _ADMINISTRATOR = (
@@ -88,6 +92,7 @@ _ADMINISTRATOR = (
         *("loyalty.add_spendinglimit", "loyalty.change_spendinglimit", "loyalty.unlock_staff"),
         "giftcard_provider.view_credential",
         *("giftcard_provider.add_credential", "giftcard_provider.change_credential"),
+        *("giftcard_provider.view_vtexkeys", "giftcard_provider.change_vtexkeys"),
         *("loyalty.export_person", "loyalty.erase_person"),
         "loyalty.export_lists",
     }

@@ -64,6 +64,9 @@ SCHEDULE_REMINDERS = Work(
     "schedule_reminders", _("Remind customers of credit that ends soon"), 15 * MINUTE, DAY / 2
 )
 SEND_MESSAGES = Work("send_messages", _("Send messages to customers"), MINUTE, 30 * MINUTE)
+START_RECONCILIATIONS = Work(
+    "start_reconciliations", _("Begin the nightly comparisons with the stores"), 10 * MINUTE, HOUR
+)
 WATCH = Work("watch", _("Watch all of this, and tell people"), MINUTE, 15 * MINUTE)
 PURGE_PERSONAL_DATA = Work(
     "purge_personal_data", _("Let go of personal data after its days"), DAY, DAY, offset=7 * HOUR
@@ -74,6 +77,6 @@ PERIODIC: Mapping[str, Work] = {
     work.name: work
     for work in (
         *(TEND_APPROVALS, KEEP_BOOKS, EXPIRE_CREDIT),
-        *(SCHEDULE_REMINDERS, SEND_MESSAGES, WATCH, PURGE_PERSONAL_DATA),
+        *(SCHEDULE_REMINDERS, SEND_MESSAGES, START_RECONCILIATIONS, WATCH, PURGE_PERSONAL_DATA),
     )
 }

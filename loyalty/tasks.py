@@ -106,6 +106,12 @@ def send_messages() -> Result:
     return notifications.send_due()
 
 
+@periodic_task(schedule.START_RECONCILIATIONS)
+def start_reconciliations() -> Result:
+    """Begin what is due of comparing each store with its own record; jobs go through it."""
+    return {"begun": reconciliation.start_due()}
+
+
 @periodic_task(schedule.WATCH)
 def watch() -> Result:
     """Tell people, once, of what is late, failed or wrong."""

@@ -35,14 +35,17 @@ class Call:
 
 @dataclass
 class Trouble:
-    """What goes wrong with the next `times` calls whose path matches."""
+    """What goes wrong with the next `times` calls whose path matches.
+
+    `cut_after` so many bytes of the body the connection ends; at 0 before any answer.
+    """
 
     path: str
     times: int = 1
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0
-    is_cut: bool = False
+    cut_after: int | None = None
     body: bytes | None = None
     change: Callable[[Any], Any] | None = None
 
@@ -244,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
         name, answer = self._routed("GET")
         self.stand_in.note(name, self.path)
         time.sleep(trouble.delay)
-        if trouble.is_cut:
+        if trouble.cut_after == 0:
             self.close_connection = True
             return
         self._send(answer, trouble)
@@ -278,6 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
             for header, value in trouble.headers.items():
                 self.send_header(header, value)
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[: trouble.cut_after])
+            self.close_connection = self.close_connection or trouble.cut_after is not None
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True  # the client no longer waits

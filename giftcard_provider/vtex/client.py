@@ -17,6 +17,8 @@ from decimal import Decimal
 from typing import Any
 
 import requests
+from django.utils import timezone
+from django.utils.http import parse_http_date_safe
 
 from giftcard_provider.models import VtexKeys
 from loyalty.order_sources import SourceRefused, SourceUnavailable, SourceUnreadable
@@ -117,7 +119,7 @@ class Client:
                 problem = "VTEX did not answer in time"
             except requests.RequestException:
                 problem = "the connection to VTEX failed"
-            except json.JSONDecodeError:
+            except ValueError:  # no JSON, or not even text
                 problem = "VTEX sent an answer that is no JSON"
             log.warning("%s (attempt %s of %s): %s", problem, attempt, ATTEMPTS, call.path)
             if attempt < ATTEMPTS:
@@ -170,6 +172,12 @@ class Client:
         backoff = FIRST_PAUSE * 2 ** (attempt - 1)
         # Not all at once again, when many were turned away together.
         seconds = backoff * (1 + secrets.randbelow(1000) / 1000)
-        if asked.isdecimal():
-            seconds = max(seconds, float(asked))
-        self._pause(min(seconds, LONGEST_PAUSE))
+        self._pause(min(max(seconds, _seconds(asked)), LONGEST_PAUSE))
+
+
+def _seconds(asked: str) -> float:
+    """How long a `Retry-After` asks to wait: seconds, or until a date; 0 for anything else."""
+    if asked.isascii() and asked.isdecimal():
+        return float(asked)
+    moment = parse_http_date_safe(asked)
+    return moment - timezone.now().timestamp() if moment is not None else 0

@@ -4,12 +4,21 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
+from loyalty.money import MAX_UNITS
 from loyalty.order_sources import SourceUnreadable
 
 
 def text(value: Any) -> str:
     """A text, or nothing for null; numbers as they are written."""
     return "" if value is None else str(value).strip()
+
+
+def word(value: Any, name: str) -> str:
+    """A text that has to be there."""
+    found = text(value)
+    if not found:
+        raise SourceUnreadable(f"VTEX sent no {name}.")
+    return found
 
 
 def mapping(value: Any, name: str) -> dict[str, Any]:
@@ -31,6 +40,8 @@ def amount(value: Any, *, digits: int) -> Decimal:
     whole = Decimal(value) if isinstance(value, int | Decimal) else Decimal("NaN")
     if isinstance(value, bool) or not whole.is_finite() or whole != whole.to_integral_value():
         raise SourceUnreadable("VTEX sent an amount that is not an integer.")
+    if abs(whole) > MAX_UNITS:
+        raise SourceUnreadable("VTEX sent an amount beyond what the ledger can count.")
     return whole.scaleb(-digits)
 
 

@@ -9,10 +9,12 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
+from django.db.models import QuerySet
+
 from giftcard_provider.models import VtexKeys
 from giftcard_provider.vtex import payments as gateway
 from giftcard_provider.vtex.client import Client
-from giftcard_provider.vtex.fields import amount, mapping, moment, rows, stamp, text
+from giftcard_provider.vtex.fields import amount, mapping, moment, rows, stamp, text, word
 from loyalty.models import Store
 from loyalty.order_sources import (
     OrderSource,
@@ -58,6 +60,11 @@ class VtexOrders(OrderSource):
         self._digits = keys.digits
         self._payment_name = keys.payment_name
         self._pool = ThreadPoolExecutor(THREADS)
+
+    @classmethod
+    def stores(cls) -> QuerySet[Store]:
+        """Those with keys in use."""
+        return Store.objects.filter(vtex_keys__is_active=True)
 
     @property
     def calls(self) -> int:
@@ -175,7 +182,7 @@ class VtexOrders(OrderSource):
         return self._purchase(rows(found, "order group")) if found else None
 
     def _purchase(self, orders: Sequence[dict[str, Any]]) -> Purchase:
-        statuses = [text(order.get("status")).lower() for order in orders]
+        statuses = [word(order.get("status"), "status of an order").lower() for order in orders]
         changed = [when for order in orders if (when := moment(order.get("lastChange")))]
         order_ids = tuple(sorted(text(order.get("orderId")) for order in orders))
         if not all(order_ids):

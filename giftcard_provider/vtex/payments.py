@@ -5,10 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from giftcard_provider.vtex.client import Client
-from giftcard_provider.vtex.fields import amount, mapping, rows, text
+from giftcard_provider.vtex.fields import amount, mapping, rows, text, word
 from loyalty.order_sources import PaymentStatus, SourceUnreadable
 
 _CANCELED = {"canceled", "cancelled", "denied"}
@@ -21,7 +20,7 @@ class Standing:
 
     status: PaymentStatus
     status_text: str
-    refunds: Decimal
+    refunds: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +37,16 @@ def standing(client: Client, transaction_id: str, *, digits: int) -> Standing | 
     if found is None:
         return None
     found = mapping(found, "transaction")
-    return Standing(
-        status_of(found.get("status")),
-        text(found.get("status")),
-        amount(found.get("totalRefunds", 0) or 0, digits=digits),
-    )
+    status = word(found.get("status"), "status of a transaction")
+    refunds = None
+    if "totalRefunds" in found:  # null is none; what is left out is not known
+        refunds = amount(found["totalRefunds"] or 0, digits=digits)
+    return Standing(status_of(status), status, refunds)
 
 
-def status_of(value: Any) -> PaymentStatus:
+def status_of(value: str) -> PaymentStatus:
     """A status of the gateway in one of three; whatever is under way is open."""
-    status = text(value).lower()
+    status = value.lower()
     if status in _CANCELED:
         return PaymentStatus.CANCELED
     return PaymentStatus.FINISHED if status in _FINISHED else PaymentStatus.OPEN

@@ -21,6 +21,7 @@ from loyalty.actions.cards import (
     Unblock,
 )
 from loyalty.actions.movements import Cancel, Reverse, Settle
+from loyalty.actions.remedies import CancelDifference, SettleDifference
 from loyalty.models import AuditAction
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "ApplyImport",
     "Block",
     "Cancel",
+    "CancelDifference",
     "ChangeOwner",
     "Close",
     "Extend",
@@ -41,6 +43,7 @@ __all__ = [
     "Preview",
     "Reverse",
     "Settle",
+    "SettleDifference",
     "Unblock",
     "UndoBatch",
     "rebuilt",
@@ -53,6 +56,7 @@ _BY_NAME: Mapping[str, type[Action]] = {
         ApplyImport,
         Block,
         Cancel,
+        CancelDifference,
         ChangeOwner,
         Close,
         Extend,
@@ -62,6 +66,7 @@ _BY_NAME: Mapping[str, type[Action]] = {
         IssueCard,
         Reverse,
         Settle,
+        SettleDifference,
         Unblock,
         UndoBatch,
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+from django.db.models import Model
+
 from loyalty import ledger
 from loyalty.identity import Identity
 from loyalty.models import AuditAction, Balance, Batch, Customer, GiftCard, Operation, Store
@@ -70,6 +72,11 @@ class Action(ABC):
     @property
     def customer(self) -> Customer | None:
         """The customer that it is about, if any."""
+        return None
+
+    @property
+    def subject(self) -> Model | None:
+        """What else it is about: the audit trail leads there."""
         return None
 
     def favors(self, identity: Identity) -> bool:

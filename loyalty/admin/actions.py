@@ -26,8 +26,11 @@ from loyalty.admin.figures import Scale, changes, money_of
 from loyalty.admin.forms import FIELD_OF, FORMS, ActionForm
 from loyalty.approvals import ActionRefused, Outcome
 from loyalty.exceptions import LedgerBusy, LedgerError
-from loyalty.models import Approval, AuditEvent, Operation, Transaction
+from loyalty.models import Approval, AuditEvent, Discrepancy, Operation, Transaction
 from loyalty.sign_in.address import actor_of
+
+# Whoever acts on one of these goes on from there, not from what came of it.
+_STAY = (Discrepancy, Operation, Transaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,7 @@ class _Doing:
         shown = outcome.approval or outcome.subject
         if shown is None or type(shown) not in self.site._registry:
             return _url(self.row, "change", self.row.pk)
-        if outcome.approval is None and isinstance(self.row, (Operation, Transaction)):
+        if outcome.approval is None and isinstance(self.row, _STAY):
             return _url(self.row, "change", self.row.pk)
         return _url(shown, "change", shown.pk)
 

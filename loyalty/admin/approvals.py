@@ -18,8 +18,7 @@ from loyalty.actions import rebuilt
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, badge, link, linked, moment, shown_moment
 from loyalty.admin.figures import Scale, changes, money_of
 from loyalty.approvals import ActionRefused
-from loyalty.exceptions import LedgerError
-from loyalty.ledger.idempotency import DECLINES
+from loyalty.exceptions import MESSAGES, LedgerError
 from loyalty.models import Approval, Reason
 from loyalty.sign_in.address import actor_of
 
@@ -154,9 +153,8 @@ class ApprovalAdmin(ReadOnlyAdmin[Approval]):
 
 
 def refusal_in_words(code: str) -> str:
-    """What a decline of the ledger means, for people; empty for none."""
-    error = DECLINES.get(code)
-    return gettext(error.message) if error else code
+    """What a refusal of the ledger means, for people; empty for none."""
+    return gettext(MESSAGES[code]) if code in MESSAGES else code
 
 
 def _scale(approval: Approval) -> Scale:

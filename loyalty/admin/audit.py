@@ -22,7 +22,7 @@ from django_stubs_ext import StrOrPromise
 from loyalty import privacy, roles
 from loyalty.actions import AMOUNTS
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, link, shown_amount, shown_moment
-from loyalty.admin.figures import LABELS, Change, Scale, changes
+from loyalty.admin.figures import LABELS, STATES, Change, Scale, changes
 from loyalty.admin.limits import shown
 from loyalty.models import AuditAction, AuditEvent, GiftCard, Reason, Store
 from loyalty.money import exponent_of
@@ -42,6 +42,10 @@ FIELDS: Mapping[str, StrOrPromise] = {
     "document": _("personal document"),
     "cards": _("cards"),
     "rows": _("rows"),
+    "status": _("status"),
+    "assigned_to": _("assigned to"),
+    "source": _("compared with"),
+    "window": _("window"),
 }
 _NOTES: Mapping[str, StrOrPromise] = {
     "idle": _("nothing happened for a while"),
@@ -194,4 +198,4 @@ def _shown(event: AuditEvent, name: str, value: Any) -> str:
         return ", ".join(str(word) for word in words) or NOTHING
     if name in {"per_action", "per_day"} and event.currency:
         return shown(int(value), event.currency)
-    return str(value)
+    return str(STATES.get(str(value), value) if name == "status" else value)

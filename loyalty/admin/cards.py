@@ -16,6 +16,7 @@ from django_stubs_ext import StrOrPromise
 from loyalty.admin.actions import ActionURLs
 from loyalty.admin.base import ReadOnlyAdmin
 from loyalty.admin.columns import address, badge, day, link, money
+from loyalty.admin.difference_parts import open_differences
 from loyalty.admin.filters import (
     BatchFilter,
     CardStateFilter,
@@ -136,6 +137,7 @@ class GiftCardAdmin(
             "is_later_page": before is not None,
             "purchases": purchases,
             "more_purchases": all_purchases if has_more else "",
+            "differences": open_differences(request, Q(card=row)),
             "approvals": open_approvals(request, Q(card=row)),
             "tables": added_tables(request, row),
             "events": events_of(request, AuditEvent.objects.filter(card=row), row.store),

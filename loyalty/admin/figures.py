@@ -12,7 +12,7 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty.actions import AMOUNTS, Figures
 from loyalty.admin.base import NOTHING, linked, shown_moment
-from loyalty.models import Batch, Customer, GiftCard, Store
+from loyalty.models import Batch, Customer, Discrepancy, GiftCard, Store
 from loyalty.money import to_decimal
 
 LABELS: Mapping[str, StrOrPromise] = {
@@ -26,8 +26,10 @@ LABELS: Mapping[str, StrOrPromise] = {
     "expires_at": _("expires at"),
     "owner": _("owner"),
 }
-_STATES = {
-    state.value: state.label for choices in (GiftCard.Status, Batch.Status) for state in choices
+STATES: Mapping[str, StrOrPromise] = {
+    state.value: state.label
+    for choices in (Discrepancy.Status, GiftCard.Status, Batch.Status)
+    for state in choices
 }
 
 
@@ -88,4 +90,4 @@ def _shown(name: str, value: int | str | None, scale: Scale) -> str:
         return shown_moment(instant, scale.store)
     if name == "owner":
         return linked(Customer.objects.filter(pk=value).first())
-    return str(_STATES.get(str(value), value))
+    return str(STATES.get(str(value), value))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -13,6 +14,7 @@ from django_stubs_ext import StrOrPromise
 from loyalty.admin.actions import ActionURLs, buttons
 from loyalty.admin.base import ReadOnlyAdmin, Recent
 from loyalty.admin.columns import badge, day, link, linked, moment, money, order_link
+from loyalty.admin.difference_parts import open_differences
 from loyalty.admin.filters import (
     ChoicesFilter,
     DayFilter,
@@ -180,6 +182,7 @@ class TransactionAdmin(
             "state": transaction_state(row),
             "flow": _flow(row),
             "facts": _facts_of_transaction(row),
+            "differences": open_differences(request, Q(transaction=row)),
             "steps": steps_of(steps[:_STEPS]) if may_see(request, Operation) else [],
         }
 

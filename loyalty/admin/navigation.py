@@ -16,6 +16,8 @@ BackOfficeSite.sections[:] = [
             Entry("verdicts", _("Why did my card not appear?"), "loyalty.view_giftcard"),
             Entry("loyalty.approval"),
             Entry("loyalty.notification"),
+            Entry("loyalty.discrepancy"),
+            Entry("loyalty.reconciliationrun"),
             Entry("loyalty.batch"),
             Entry("loyalty.importfile"),
             Entry("giftcard_provider.failedcall"),

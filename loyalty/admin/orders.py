@@ -7,12 +7,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from loyalty import back_office
+from loyalty.admin.difference_parts import open_differences
 from loyalty.admin.formats import shown_amount, shown_moment, shown_money
 from loyalty.admin.pages import may_see
 from loyalty.admin.parts import purchases_of
@@ -59,6 +60,9 @@ def order_page(request: HttpRequest, order_id: str) -> HttpResponse:
         "around": _around(request, transactions[:_TRANSACTIONS]),
         "tables": added_tables(request, order_id),
         "store": transactions[0].card.store,
+        "differences": open_differences(
+            request, Q(transaction__in=[each.pk for each in transactions[:_TRANSACTIONS]])
+        ),
         "summary": _summary(order_id, transactions[:_TRANSACTIONS], sums, steps),
     }
     return TemplateResponse(request, "admin/order_page.html", context)

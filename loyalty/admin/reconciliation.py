@@ -1,87 +1,70 @@
-"""Runs of the reconciliation, and the differences they found. Only shows."""
+"""Comparisons with the stores' records: begun here or by the clock, watched until they end."""
 
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
-from loyalty.admin.base import ReadOnlyAdmin, badge, link, moment
-from loyalty.admin.columns import order_link
-from loyalty.admin.formats import NOTHING, shown_money
-from loyalty.models import Discrepancy, ReconciliationRun
-from loyalty.money import exponent_of
+from loyalty import audit
+from loyalty.admin.base import ReadOnlyAdmin, badge, moment, shown_moment
+from loyalty.admin.columns import address, page_of
+from loyalty.admin.formats import NOTHING
+from loyalty.admin.pages import StoryPage, may_see
+from loyalty.admin.parts import Fact, fact_of
+from loyalty.admin.run_forms import RunForm, StartForm, UploadForm
+from loyalty.models import AuditAction, Discrepancy, Job, ReconciliationRun
+from loyalty.order_sources import source_class
+from loyalty.sign_in.address import actor_of
 
-_RUNS = {
-    ReconciliationRun.Status.RUNNING: "open",
-    ReconciliationRun.Status.DONE: "good",
-    ReconciliationRun.Status.FAILED: "bad",
-}
-_STATES = {
-    Discrepancy.Status.OPEN: "open",
-    Discrepancy.Status.IGNORED: "neutral",
-    Discrepancy.Status.CLOSED: "good",
-}
-_SEVERITIES = {
-    Discrepancy.Severity.LOW: "neutral",
-    Discrepancy.Severity.MEDIUM: "open",
-    Discrepancy.Severity.HIGH: "bad",
+Status = ReconciliationRun.Status
+
+_KINDS = {Status.RUNNING: "open", Status.DONE: "good", Status.FAILED: "bad"}
+_REFRESH_SECONDS = 3
+_COUNTS: dict[str, StrOrPromise] = {
+    "purchases": _("purchases"),
+    "payments": _("payments"),
+    "looked_up": _("looked up one by one"),
+    "moving": _("left alone: moved within the hour"),
+    "unreadable": _("could not be read"),
+    "new": _("new differences"),
+    "known": _("differences known already"),
+    "reopened": _("differences that came back"),
+    "closed": _("differences that are gone"),
+    **dict(Discrepancy.Kind.choices),
 }
 
 
 @admin.register(ReconciliationRun)
-class ReconciliationRunAdmin(ReadOnlyAdmin[ReconciliationRun]):
+class ReconciliationRunAdmin(StoryPage[ReconciliationRun], ReadOnlyAdmin[ReconciliationRun]):
     """What was compared, how far it is, and how many differences there were."""
 
+    change_list_template = "admin/reconciliation/runs.html"
+    story_template = "admin/reconciliation/run.html"
+    story_related = ("store", "requested_by", "job")
     list_display = (
-        "started",
-        "store",
-        "source",
-        "by",
-        "window",
-        "state",
-        "done",
-        "payments",
-        "new",
-        "closed",
-        "calls",
+        *("started", "store", "source", "by", "window", "state", "done", "payments", "new"),
+        *("closed", "calls"),
     )
-    list_filter = ("status", "source", "store")
+    list_filter = ("status", "source", "by", "store")
     list_select_related = ("store",)
-    fields = (
-        "store",
-        "source",
-        "by",
-        "window",
-        "state",
-        "done",
-        "calls",
-        "numbers",
-        "unreadable",
-        "error",
-        "requested_by",
-        "job_link",
-        "started",
-        "finished",
-    )
-    readonly_fields = fields
     started = moment("started_at", _("started at"))
-    finished = moment("finished_at", _("finished at"))
-    job_link = link("job", _("job"))
 
     @admin.display(description=_("window"), ordering="since")
     def window(self, run: ReconciliationRun) -> str:
         """From when to when, by the store's clock."""
-        first, last = (each.astimezone(run.store.zone) for each in (run.since, run.until))
-        return f"{first:%Y-%m-%d %H:%M} – {last:%Y-%m-%d %H:%M}"  # noqa: RUF001 - a range
+        return _window(run)
 
     @admin.display(description=_("status"), ordering="status")
     def state(self, run: ReconciliationRun) -> SafeString:
         """Where it is."""
-        return badge(_RUNS[ReconciliationRun.Status(run.status)], run.get_status_display())
+        return badge(_KINDS[Status(run.status)], run.get_status_display())
 
     @admin.display(description=_("progress"))
     def done(self, run: ReconciliationRun) -> str:
@@ -103,176 +86,130 @@ class ReconciliationRunAdmin(ReadOnlyAdmin[ReconciliationRun]):
         """Differences that were gone."""
         return int(run.counts.get("closed", 0))
 
-    @admin.display(description=_("counts"))
-    def numbers(self, run: ReconciliationRun) -> SafeString | str:
-        """Everything that was counted."""
-        return _lines(
-            (_COUNTS.get(name, name), number) for name, number in sorted(run.counts.items())
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with the ways in."""
+        context: dict[str, Any] = {
+            "title": _("Comparisons"),
+            "may_start": self._may_start(request),
+        }
+        context |= extra_context or {}
+        return super().changelist_view(request, context)
+
+    def get_urls(self) -> list[URLPattern]:
+        """The two beginnings, before the pages."""
+        view = self.admin_site.admin_view
+        name = "loyalty_reconciliationrun"
+        return [
+            path("start/", view(self.start), name=f"{name}_start"),
+            path("upload/", view(self.upload), name=f"{name}_upload"),
+            *super().get_urls(),
+        ]
+
+    def start(self, request: HttpRequest) -> HttpResponse:
+        """Compare days of a store with VTEX."""
+        form = StartForm(data=request.POST or None)
+        has_stores = source_class().stores().exists()
+        return self._begin(request, form, "start", _("Compare with VTEX"), has_stores=has_stores)
+
+    def upload(self, request: HttpRequest) -> HttpResponse:
+        """Compare days of a store with a file of its payments."""
+        form = UploadForm(data=request.POST or None, files=request.FILES or None)
+        return self._begin(request, form, "upload", _("Compare with a file"))
+
+    def _begin(
+        self,
+        request: HttpRequest,
+        form: StartForm | UploadForm,
+        template: str,
+        title: StrOrPromise,
+        **context: object,
+    ) -> HttpResponse:
+        if not self._may_start(request):
+            raise PermissionDenied
+        actor = actor_of(request)
+        if form.is_valid() and (run := form.start(actor.user)):
+            audit.record(
+                AuditAction.ADDED,
+                actor,
+                subject=run,
+                store=run.store,
+                after={"source": run.source, "window": _window(run)},
+            )
+            messages.success(request, _("It begins within a few seconds. You may leave this page."))
+            return HttpResponseRedirect(page_of(run))
+        return self._page(request, template, title=title, form=form, **context)
+
+    def _page(
+        self, request: HttpRequest, template: str, *, form: RunForm, **context: object
+    ) -> HttpResponse:
+        return TemplateResponse(
+            request,
+            f"admin/reconciliation/{template}.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "list_url": address(ReconciliationRun, "changelist"),
+                "form": form,
+                **context,
+            },
         )
 
-    @admin.display(description=_("could not be read"))
-    def unreadable(self, run: ReconciliationRun) -> SafeString | str:
-        """The first orders that could not be read, and why."""
-        return _lines((line, "") for line in run.progress.get("unreadable", []))
+    @staticmethod
+    def _may_start(request: HttpRequest) -> bool:
+        return actor_of(request).user.has_perm("loyalty.add_reconciliationrun")
+
+    def story_title(self, row: ReconciliationRun) -> str:
+        """Whose, and which days."""
+        return f"{row.store}, {_window(row)}"
+
+    def story(self, request: HttpRequest, row: ReconciliationRun) -> dict[str, Any]:
+        """How far it is, and what it counted."""
+        is_running = row.status == Status.RUNNING
+        return {
+            "run": row,
+            "kind": _KINDS[Status(row.status)],
+            "sentence": _sentence(row),
+            "refresh_seconds": _REFRESH_SECONDS if is_running else None,
+            "counts": [
+                (label, number_format(row.counts[name], use_l10n=True, force_grouping=True))
+                for name, label in _COUNTS.items()
+                if row.counts.get(name)
+            ],
+            "unreadable": row.progress.get("unreadable", []),
+            "facts": _facts(row),
+            "job": row.job if row.job and may_see(request, Job) else None,
+            "differences_url": f"{address(Discrepancy, 'changelist')}"
+            f"?store__id__exact={row.store_id}"
+            if may_see(request, Discrepancy)
+            else "",
+        }
 
 
-_COUNTS = {
-    **dict(Discrepancy.Kind.choices),
-    "purchases": _("purchases"),
-    "payments": _("payments"),
-    "looked_up": _("looked up one by one"),
-    "moving": _("left alone: moved within the hour"),
-    "unreadable": _("could not be read"),
-    "new": _("new differences"),
-    "known": _("differences known already"),
-    "reopened": _("differences that came back"),
-    "closed": _("differences that are gone"),
-}
+def _window(run: ReconciliationRun) -> str:
+    first, last = (each.astimezone(run.store.zone) for each in (run.since, run.until))
+    return f"{first:%Y-%m-%d %H:%M} – {last:%Y-%m-%d %H:%M}"  # noqa: RUF001 - a range
 
 
-@admin.register(Discrepancy)
-class DiscrepancyAdmin(ReadOnlyAdmin[Discrepancy]):
-    """Each difference, with both sides' figures and what would help."""
-
-    list_display = (
-        "kind_link",
-        "store",
-        "weight",
-        "at_risk",
-        "order",
-        "card_link",
-        "remedy",
-        "state",
-        "seen",
-        "assigned_to",
-    )
-    list_display_links = ("kind_link",)
-    list_filter = ("status", "kind", "severity", "remedy", "store")
-    list_select_related = ("store", "card", "assigned_to")
-    search_fields = ("key", "order_group", "transaction__public_id", "card__public_id")
-    search_help_text = _("Order, payment, transaction or card id.")
-    fields = (
-        "kind_link",
-        "state",
-        "weight",
-        "at_risk",
-        "order",
-        "card_link",
-        "transaction_link",
-        "our_figures",
-        "their_figures",
-        "proof",
-        "remedy",
-        "assigned_to",
-        "note",
-        "ignored_because",
-        "run_link",
-        "first",
-        "seen",
-        "gone",
-        "reopened",
-    )
-    readonly_fields = fields
-    card_link = link("card", _("gift card"))
-    transaction_link = link("transaction", _("transaction"))
-    run_link = link("run", _("first found by"))
-    first = moment("first_seen", _("first seen"))
-    seen = moment("last_seen", _("last seen"))
-    gone = moment("closed_at", _("closed at"))
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Discrepancy]:
-        """What is worst first, of the same severity the newest."""
-        return super().get_queryset(request).order_by("-severity", "-pk")
-
-    @admin.display(description=_("kind"), ordering="kind")
-    def kind_link(self, discrepancy: Discrepancy) -> str:
-        """What is different."""
-        return str(discrepancy.get_kind_display())
-
-    @admin.display(description=_("severity"), ordering="severity")
-    def weight(self, discrepancy: Discrepancy) -> SafeString:
-        """How bad it is."""
-        kind = _SEVERITIES[Discrepancy.Severity(discrepancy.severity)]
-        return badge(kind, discrepancy.get_severity_display())
-
-    @admin.display(description=_("amount at risk"), ordering="amount")
-    def at_risk(self, discrepancy: Discrepancy) -> str:
-        """How much of whose money."""
-        currency = discrepancy.currency
-        return shown_money(discrepancy.amount, currency, exponent_of(currency))
-
-    @admin.display(description=_("order"), ordering="order_group")
-    def order(self, discrepancy: Discrepancy) -> str:
-        """The order, leading to everything that touched it."""
-        return order_link(discrepancy.order_group)
-
-    @admin.display(description=_("status"), ordering="status")
-    def state(self, discrepancy: Discrepancy) -> SafeString:
-        """Open, ignored or gone."""
-        kind = _STATES[Discrepancy.Status(discrepancy.status)]
-        return badge(kind, discrepancy.get_status_display())
-
-    @admin.display(description=_("our figures"))
-    def our_figures(self, discrepancy: Discrepancy) -> SafeString | str:
-        """Line by line."""
-        return _figures(discrepancy.ours)
-
-    @admin.display(description=_("the store's figures"))
-    def their_figures(self, discrepancy: Discrepancy) -> SafeString | str:
-        """Line by line."""
-        return _figures(discrepancy.theirs)
-
-    @admin.display(description=_("evidence"))
-    def proof(self, discrepancy: Discrepancy) -> SafeString | str:
-        """Line by line."""
-        return _figures(discrepancy.evidence)
+def _sentence(run: ReconciliationRun) -> StrOrPromise:
+    if run.status == Status.FAILED:
+        return _("It has failed. Its job can go on where it was, once the cause is gone.")
+    if run.status == Status.DONE:
+        return _("Both sides were compared to the end of the window.")
+    if run.error:
+        return _("It waits: what was asked last got no answer, and is asked again.")
+    return _("It is being compared. You may leave this page.")
 
 
-_FIGURES = {
-    "amount": _("amount"),
-    "held": _("held"),
-    "settled": _("settled"),
-    "released": _("released"),
-    "refunded": _("refunded"),
-    "returned": _("given back"),
-    "status": _("status"),
-    "currency": _("currency"),
-    "card": _("gift card"),
-    "transaction": _("transaction"),
-    "payment": _("payment"),
-    "reward": _("reward"),
-    "credits": _("credits"),
-    "orders": _("orders"),
-    "order_status": _("status of the order"),
-    "tid": _("our id there"),
-    "reason": _("reason"),
-    "debit_at": _("purchase here"),
-}
-_REASONS = {
-    "no_debit": _("There is no purchase of this payment here."),
-    "no_id": _("The store kept no id of the purchase here: it can neither settle nor cancel it."),
-    "no_order": _("The store knows no such order."),
-    "no_order_named": _("The purchase names no order, and the store knows none of it."),
-    "no_payment": _("The order has no payment of this purchase."),
-    "twice": _("Credit was given more than once for this order."),
-    "missing": _("The order is invoiced, and its credit was not given."),
-}
-
-
-def _figures(figures: dict[str, Any]) -> SafeString | str:
-    return _lines(
-        (_FIGURES.get(name, name), _cell(name, value))
-        for name, value in figures.items()
-        if value not in (None, "")
-    )
-
-
-def _cell(name: str, value: Any) -> Any:
-    if name == "reason":
-        return _REASONS.get(value, value)
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
-
-
-def _lines(rows: Any) -> SafeString | str:
-    lines = [(f"{label}: {value}" if value != "" else label,) for label, value in rows]
-    return format_html_join("", "<div>{}</div>", lines) if lines else NOTHING
+def _facts(run: ReconciliationRun) -> list[Fact]:
+    return [
+        fact_of(_("store"), run.store),
+        Fact(_("compared with"), run.get_source_display()),
+        Fact(_("window of what was"), run.get_by_display()),
+        Fact(_("window"), _window(run)),
+        Fact(_("calls made"), number_format(run.calls, use_l10n=True, force_grouping=True)),
+        Fact(_("asked for by"), run.requested_by or _("the clock")),
+        Fact(_("started at"), shown_moment(run.started_at, run.store)),
+        Fact(_("finished at"), shown_moment(run.finished_at, run.store) or NOTHING),
+    ]

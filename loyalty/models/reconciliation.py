@@ -65,8 +65,8 @@ class ReconciliationRun(models.Model):
     finished_at = models.DateTimeField(_("finished at"), null=True)
 
     class Meta:
-        verbose_name = _("reconciliation")
-        verbose_name_plural = _("reconciliations")
+        verbose_name = _("comparison")
+        verbose_name_plural = _("comparisons")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
@@ -103,14 +103,14 @@ class ReconciliationFile(models.Model):
         models.PROTECT,
         primary_key=True,
         related_name="file",
-        verbose_name=_("reconciliation"),
+        verbose_name=_("comparison"),
     )
     name = models.CharField(_("file name"), max_length=200)
     content = models.BinaryField(_("sealed content"))
 
     class Meta:
-        verbose_name = _("file of a reconciliation")
-        verbose_name_plural = _("files of reconciliations")
+        verbose_name = _("file of a comparison")
+        verbose_name_plural = _("files of comparisons")
 
     def __str__(self) -> str:
         return self.name

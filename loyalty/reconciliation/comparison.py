@@ -56,7 +56,8 @@ def needs_details(purchase: Purchase, debits: Sequence[Transaction]) -> bool:
 
 
 def _agree(payment: Payment, debit: Transaction, purchase: Purchase) -> bool:
-    if payment.transaction_refunds or debit.canceled or _figures_differ(payment, debit)[0]:
+    # Not known is not 0: the payment has to be asked for.
+    if payment.transaction_refunds != 0 or debit.canceled or _figures_differ(payment, debit)[0]:
         return payment.status == PaymentStatus.CANCELED and not debit.cancelable
     if payment.status == PaymentStatus.OPEN:
         return not debit.settled and not purchase.is_invoiced

@@ -28,6 +28,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
+from django.utils.translation import gettext_noop
+
 from loyalty.models import Store
 from loyalty.order_sources import (
     OrderSource,
@@ -48,6 +50,13 @@ _STATUSES = {
     **dict.fromkeys(("canceled", "cancelled"), PaymentStatus.CANCELED),
 }
 _YES = {"yes", "true", "1", "sim", "si", "sí", "invoiced", "faturado"}
+
+
+_NO_NUMBER = gettext_noop("an amount is not a number")
+
+
+class _Odd(ValueError):
+    """What is wrong with a line, for people."""
 
 
 class FileOrders(OrderSource):
@@ -82,11 +91,11 @@ class FileOrders(OrderSource):
         found = self._by_group.get(_group_of(order_id))
         return found[2] if found else None
 
-    @property
-    def span(self) -> tuple[datetime.datetime, datetime.datetime]:
-        """The first and last authorization in the file."""
-        rows = self._dated[WindowKind.AUTHORIZED]
-        return rows[0][0], rows[-1][0]
+    def span(self, kind: WindowKind) -> Window:
+        """The window of everything in the file, by one of its dates."""
+        key = _authorized if kind == WindowKind.AUTHORIZED else _changed
+        rows = self._dated[kind]
+        return Window(kind, key(rows[0]), key(rows[-1]) + datetime.timedelta(seconds=1))
 
 
 _Dated = tuple[datetime.datetime, datetime.datetime, Purchase]
@@ -106,19 +115,27 @@ def _purchases(store: Store, content: bytes) -> Mapping[str, _Dated]:
         try:
             groups[_group_of(row["order"])].append((row, _payment(store, row)))
         except (ValueError, InvalidOperation) as error:
-            raise SourceUnreadable(f"Line {number} cannot be read: {error}.") from None
+            raise SourceUnreadable(
+                gettext_noop("Line %(number)s cannot be read: %(why)s."),
+                number=number,
+                why=str(error) if isinstance(error, _Odd) else _NO_NUMBER,
+            ) from None
     if not groups:
-        raise SourceUnreadable("The file has no payments.")
+        raise SourceUnreadable(gettext_noop("The file has no payments."))
     return {group: _purchase(store, group, rows) for group, rows in groups.items()}
 
 
 def _rows(content: bytes) -> Iterator[Mapping[str, str]]:
     if len(content) > MAX_BYTES:
-        raise SourceUnreadable("The file is larger than 20 MB. Cut it in parts by date.")
+        raise SourceUnreadable(
+            gettext_noop("The file is larger than 20 MB. Cut it in parts by date.")
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise SourceUnreadable("The file is not UTF-8. Save it as CSV UTF-8.") from None
+        raise SourceUnreadable(
+            gettext_noop("The file is not UTF-8. Save it as CSV UTF-8.")
+        ) from None
     header = text.partition("\n")[0]
     separator = ";" if header.count(";") > header.count(",") else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
@@ -126,11 +143,14 @@ def _rows(content: bytes) -> Iterator[Mapping[str, str]]:
     missing = [name for name in REQUIRED if name not in names]
     if missing or not {"payment", "tid"} & set(names):
         wanted = ", ".join(missing) or "payment or tid"
-        raise SourceUnreadable(f"The file has no column {wanted}.")
+        raise SourceUnreadable(gettext_noop("The file has no column %(name)s."), name=wanted)
     reader.fieldnames = names
     for number, row in enumerate(reader):
         if number >= MAX_ROWS:
-            raise SourceUnreadable(f"The file has more than {MAX_ROWS} lines. Cut it by date.")
+            raise SourceUnreadable(
+                gettext_noop("The file has more than %(most)s lines. Cut it by date."),
+                most=MAX_ROWS,
+            )
         cells = {name: (row.get(name) or "").strip() for name in names}
         if any(cells.values()):
             yield cells
@@ -138,10 +158,10 @@ def _rows(content: bytes) -> Iterator[Mapping[str, str]]:
 
 def _payment(store: Store, row: Mapping[str, str]) -> Payment:
     if not row["order"] or not (row.get("payment") or row.get("tid")):
-        raise ValueError("it needs an order, and a payment or tid")
+        raise _Odd(gettext_noop("it needs an order, and a payment or tid"))
     status = row.get("status", "").lower()
     if status not in _STATUSES:
-        raise ValueError(f"the status {status[:20]!r} is not known")
+        raise _Odd(gettext_noop("its status is not known"))
     return Payment(
         payment_id=row.get("payment", ""),
         tid=row.get("tid", ""),
@@ -159,7 +179,7 @@ def _payment(store: Store, row: Mapping[str, str]) -> Payment:
 def _amount(text: str) -> Decimal:
     amount = Decimal(text.replace(",", ".") if "." not in text else text)
     if not amount.is_finite() or amount < 0:
-        raise ValueError("an amount is not a number")
+        raise _Odd(_NO_NUMBER)
     return amount
 
 
@@ -170,7 +190,9 @@ def _purchase(
         authorized = min(_moment(row["authorized_at"], store) for row, _ in rows)
         changed = [_moment(row["changed_at"], store) for row, _ in rows if row.get("changed_at")]
     except ValueError:
-        raise SourceUnreadable(f"A date of the order {group[:40]} cannot be read.") from None
+        raise SourceUnreadable(
+            gettext_noop("A date of the order %(order)s cannot be read."), order=group[:40]
+        ) from None
     payments = {payment.payment_id or payment.tid: payment for _, payment in rows}
     changed_at = max(changed, default=None)
     purchase = Purchase(

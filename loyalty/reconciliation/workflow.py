@@ -6,6 +6,7 @@ from functools import lru_cache
 from django.contrib.auth.models import User
 from django.db.transaction import atomic
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from loyalty import codes
 from loyalty.exceptions import LedgerBusy
@@ -23,7 +24,7 @@ from loyalty.order_sources import (
 from loyalty.reconciliation.engine import advance
 from loyalty.reconciliation.files import FileOrders
 
-# In a row, each after the client's own attempts: an hour or so.
+# In a row, each after the client's own attempts and pauses: ten minutes to an hour and more.
 MOST_FAILURES = 40
 
 Status = ReconciliationRun.Status
@@ -47,7 +48,7 @@ def start(
     else:
         until = min(until, timezone.now() - source_class().lag)
     if until <= window.since:
-        raise SourceUnreadable("There is nothing to compare yet in this time.")
+        raise SourceUnreadable(gettext_noop("There is nothing to compare yet in this time."))
     with atomic():
         job = Job.objects.create(
             kind=JobKind.RECONCILE, parameters={}, total=100, requested_by=requested_by

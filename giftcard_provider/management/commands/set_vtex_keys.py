@@ -2,15 +2,12 @@
 
 import sys
 from typing import Any
-from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidTag
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from giftcard_provider.models import VtexKeys
+from giftcard_provider.models import VtexKeys, is_safe_address
 from loyalty.models import Store
-
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class Command(BaseCommand):
@@ -71,8 +68,6 @@ class Command(BaseCommand):
 
 def _address(url: str) -> str:
     """An address of VTEX or of a stand-in on this machine: the keys go there."""
-    parts = urlsplit(url)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    if url and not (is_safe and parts.hostname and not parts.query):
+    if url and not is_safe_address(url):
         raise CommandError(f"{url!r} is no https address.", returncode=2)
     return url.rstrip("/")

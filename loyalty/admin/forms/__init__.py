@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from django.db.models import Model
 
-from loyalty.admin.forms import batches, cards, credit, movements
+from loyalty.admin.forms import batches, cards, credit, differences, movements
 from loyalty.admin.forms.base import FIELD_OF, ActionForm
-from loyalty.models import Batch, Customer, GiftCard, Operation, Program, Transaction
+from loyalty.models import Batch, Customer, Discrepancy, GiftCard, Operation, Program, Transaction
 
 __all__ = ["FIELD_OF", "FORMS", "ActionForm"]
 
@@ -24,6 +24,12 @@ FORMS: Mapping[type[Model], Sequence[type[ActionForm]]] = {
     ],
     Transaction: [movements.SettleForm, movements.CancelForm],
     Operation: [movements.ReverseForm],
+    Discrepancy: [
+        differences.ReleaseForm,
+        differences.RefundForm,
+        differences.SettleForm,
+        differences.TakeBackForm,
+    ],
     Batch: [
         batches.IssueBatchForm,
         batches.ApplyImportForm,

@@ -76,7 +76,7 @@ def test_refuses_other_keys(vtex: StandIn) -> None:
 def test_misbehaves_as_often_as_it_was_told(vtex: StandIn) -> None:
     vtex.trouble("orders", status=429, headers={"Retry-After": "7"})
     vtex.trouble("orders", body=b'{"list": [')
-    vtex.trouble("orders", is_cut=True)
+    vtex.trouble("orders", cut_after=0)
 
     first = get(vtex, "/api/oms/pvt/orders")
     second = get(vtex, "/api/oms/pvt/orders")

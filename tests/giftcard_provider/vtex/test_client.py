@@ -1,10 +1,13 @@
 """One call to VTEX, and what is done when it goes wrong."""
 
+import datetime
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import time_machine
+from django.utils.http import http_date
 
 from giftcard_provider.vtex import client as clients
 from giftcard_provider.vtex.client import ATTEMPTS, Client
@@ -36,8 +39,16 @@ def test_what_does_not_exist_is_none(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "trouble",
-    [{"status": 500}, {"status": 503}, {"is_cut": True}, {"body": b'{"list": ['}],
-    ids=["broken", "unavailable", "cut", "half an answer"],
+    [
+        {"status": 500},
+        {"status": 503},
+        {"cut_after": 0},
+        {"cut_after": 10},
+        {"body": b'{"list": ['},
+        {"body": b'{"list": "\xff"}'},
+        {"body": b""},
+    ],
+    ids=["broken", "unavailable", "no answer", "cut", "half an answer", "no text", "nothing"],
 )
 def test_tries_again_after_a_pause(
     client: Client, vtex: StandIn, pauses: list[float], trouble: dict[str, Any]
@@ -58,6 +69,21 @@ def test_waits_as_long_as_it_is_asked_to_within_reason(
 
     assert client.orders(ORDERS)["list"] == []
     assert pauses == [waited]
+
+
+@pytest.mark.parametrize(("seconds", "waited"), [(12, 12.0), (3600, 30.0), (-60, 0.5)])
+def test_waits_until_the_moment_that_it_is_asked_to(
+    client: Client, vtex: StandIn, pauses: list[float], seconds: int, waited: float
+) -> None:
+    now = datetime.datetime(2026, 11, 10, 12, tzinfo=datetime.UTC)
+    moment = http_date(now.timestamp() + seconds)
+    vtex.trouble("orders", status=503, headers={"Retry-After": moment})
+
+    with time_machine.travel(now, tick=False):
+        client.orders(ORDERS)
+
+    # Without a longer wish it is half a second, and up to twice that.
+    assert waited <= pauses[0] < waited + 0.5
 
 
 def test_gives_up_in_the_end(client: Client, vtex: StandIn, pauses: list[float]) -> None:

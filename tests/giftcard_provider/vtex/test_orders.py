@@ -42,6 +42,11 @@ def make_purchases(vtex: StandIn, number: int, **fields: Any) -> None:
         vtex.scenario.add(Purchase(f"v{count:05}str", payments=[Payment(100)], **fields))
 
 
+def without(found: dict[str, Any], name: str) -> dict[str, Any]:
+    """What VTEX sent, but for one field."""
+    return {key: value for key, value in found.items() if key != name}
+
+
 def groups(source: VtexOrders, window: Window = DAY) -> list[str]:
     return sorted(purchase.group for purchase in source.purchases(window))
 
@@ -157,7 +162,7 @@ def test_an_order_that_cannot_be_read_is_noted_and_the_others_are_read(
     assert source.unreadable == ["v00001str-01: VTEX sent no payment data."]
 
 
-@pytest.mark.parametrize("value", [None, "399", 3.99, True])
+@pytest.mark.parametrize("value", [None, "399", 3.99, True, float("nan")])
 def test_an_amount_that_is_no_integer_is_not_guessed(
     source: VtexOrders, vtex: StandIn, value: object
 ) -> None:
@@ -171,6 +176,45 @@ def test_an_amount_that_is_no_integer_is_not_guessed(
 
     assert groups(source) == []
     assert source.unreadable == ["v00000str-01: VTEX sent an amount that is not an integer."]
+
+
+@pytest.mark.parametrize(
+    ("path", "left_out", "said"),
+    [
+        ("v00000str-01", "status", "VTEX sent no status of an order."),
+        ("v00000str-01", "orderId", "VTEX sent an order without an id."),
+        ("v00000str-01", "paymentData", "VTEX sent no payment data."),
+        ("/transactions/", "status", "VTEX sent no status of a transaction."),
+    ],
+)
+def test_what_is_left_out_is_not_guessed(
+    source: VtexOrders, vtex: StandIn, path: str, left_out: str, said: str
+) -> None:
+    make_purchases(vtex, 1)
+    vtex.trouble(path, change=lambda found: without(found, left_out))
+
+    assert groups(source) == []
+    assert source.unreadable == [f"v00000str-01: {said}"]
+
+
+@pytest.mark.parametrize("left_out", ["list", "paging"])
+def test_a_list_that_does_not_tell_all_is_no_list(
+    source: VtexOrders, vtex: StandIn, left_out: str
+) -> None:
+    make_purchases(vtex, 1)
+    vtex.trouble("per_page", change=lambda found: without(found, left_out))
+
+    with pytest.raises(SourceUnreadable, match="VTEX sent no"):
+        groups(source)
+
+
+def test_refunds_that_are_not_told_are_asked_for(source: VtexOrders, vtex: StandIn) -> None:
+    make_purchases(vtex, 1)
+    vtex.trouble("/transactions/", change=lambda found: without(found, "totalRefunds"))
+
+    [purchase] = source.purchases(DAY)
+
+    assert purchase.payments[0].transaction_refunds is None
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_under_trouble_it_finds_the_same(store: Store, vtex: StandIn, card: Gift
     fill(vtex, card)
     vtex.trouble("/orders", times=3, status=500)
     vtex.trouble("/transactions", times=2, status=429, headers={"Retry-After": "2"})
-    vtex.trouble("/settlements", is_cut=True)
+    vtex.trouble("/settlements", cut_after=0)
     vtex.trouble("order-group", body=b"<html>")
 
     reconciliation.run(store, WEEK)

@@ -1,118 +1,202 @@
-"""The pages of runs and differences: they show both sides, and change nothing."""
+"""Comparisons: begun from the back office over days or with a file, watched, and never changed."""
 
-from decimal import Decimal
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from pytest_django import Settings
 
-from loyalty import reconciliation
-from loyalty.models import Discrepancy, ReconciliationRun
-from tests.builders import make_program, make_store, make_wallet
-from tests.loyalty.reconciliation.records import (
-    LATER,
-    NOON,
-    WEEK,
-    Records,
-    make_debit,
-    make_purchase,
-    payment_of,
+from loyalty import jobs, reconciliation
+from loyalty.models import (
+    AuditEvent,
+    Discrepancy,
+    GiftCard,
+    Job,
+    JobKind,
+    ReconciliationRun,
+    Store,
 )
+from tests.builders import make_program, make_store, make_wallet
+from tests.loyalty.reconciliation.records import LATER, NOON, WEEK, Records, make_debit
+from tests.loyalty.staff import make_staff
+
+SAMPLE = Path("loyalty/static/loyalty/sample-payments.csv")
 
 
-@pytest.fixture
-def difference(db: None) -> Discrepancy:
-    """A refund that did not arrive, of a run with a debit that VTEX does not know, too."""
-    store = make_store(name="Casa Aurora")
-    records = Records(store)
-    with time_machine.travel(NOON, tick=False):
-        card = make_wallet(make_program(store), balance=100_000)
-    debit = make_debit(card)
-    records.add(make_purchase(payment_of(debit, returned=Decimal("3.00"))))
-    make_debit(card, group="v2str", settled=0)
+@pytest.fixture(autouse=True)
+def five_days_later() -> Iterator[None]:
     with time_machine.travel(LATER, tick=False):
-        reconciliation.run(store, WEEK, records)
-    return Discrepancy.objects.get(kind="refund")
+        yield
 
 
 @pytest.fixture
-def boss(client: Client, admin_user: User) -> Client:
-    client.force_login(admin_user)
-    return client
+def store(db: None) -> Store:
+    return make_store(name="Casa Aurora")
+
+
+@pytest.fixture
+def card(store: Store) -> GiftCard:
+    with time_machine.travel(NOON, tick=False):
+        return make_wallet(make_program(store), balance=100_000)
+
+
+@pytest.fixture
+def readable(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    """Every store has keys."""
+    settings.LOYALTY_ORDER_SOURCE = "tests.loyalty.reconciliation.records.Records"
+
+    def stores(_class: type[Records]) -> QuerySet[Store]:
+        return Store.objects.all()
+
+    monkeypatch.setattr(Records, "stores", classmethod(stores))
+
+
+def at(name: str, *arguments: object) -> str:
+    return reverse(f"admin:loyalty_reconciliationrun_{name}", args=arguments)
 
 
 def page(client: Client, name: str, *arguments: object) -> str:
-    answer = client.get(
-        reverse(f"admin:loyalty_{name}", args=arguments), headers={"Accept-Language": "en"}
-    )
+    answer = client.get(at(name, *arguments))
     assert answer.status_code == 200
     return answer.content.decode()
 
 
-def test_the_list_shows_what_is_at_risk(difference: Discrepancy, boss: Client) -> None:
-    text = page(boss, "discrepancy_changelist")
-
-    assert text.count("badge-open") == 3  # two are open, one has money stuck
-    assert text.count("badge-bad") == 1
-    assert "v1str" in text
-    assert "v2str" in text
+def days(store: Store) -> dict[str, object]:
+    return {"store": store.pk, "by": "authorized", "first": "2026-11-09", "last": "2026-11-11"}
 
 
-def test_the_page_shows_both_sides(difference: Discrepancy, boss: Client) -> None:
-    text = page(boss, "discrepancy_change", difference.pk)
+def test_a_comparison_with_vtex_begins_over_days_of_the_store(
+    store: Store, readable: None, boss: Client, superuser: User
+) -> None:
+    answer = boss.post(at("start"), days(store))
 
-    assert "given back: 3" in text
-    assert "refunded: 0" in text
-    assert "v1str-01" in text
-    assert 'name="_save"' not in text
-
-
-def test_the_run_shows_its_counts(difference: Discrepancy, boss: Client) -> None:
     run = ReconciliationRun.objects.get()
+    assert answer["Location"] == at("change", run.pk)
+    assert [each.astimezone(store.zone).isoformat() for each in (run.since, run.until)] == [
+        "2026-11-09T00:00:00-03:00",
+        "2026-11-12T00:00:00-03:00",
+    ]
+    assert (run.by, run.source, run.requested_by) == ("authorized", "orders", superuser)
+    assert Job.objects.get().kind == JobKind.RECONCILE
+    event = AuditEvent.objects.get(action="added")
+    assert (event.subject, event.store) == (f"loyalty.reconciliationrun:{run.pk}", store)
 
-    listed, shown = (
-        page(boss, "reconciliationrun_changelist"),
-        page(boss, "reconciliationrun_change", run.pk),
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({"last": "2026-11-08"}, "comes before the first one"),
+        ({"first": "2025-01-01"}, "a year at most"),
+        ({"first": "2026-12-01", "last": "2026-12-02"}, "nothing to compare yet"),
+        ({"store": ""}, "required"),
+    ],
+)
+def test_days_that_make_no_sense_begin_nothing(
+    store: Store, readable: None, boss: Client, data: dict[str, object], problem: str
+) -> None:
+    answer = boss.post(at("start"), days(store) | data)
+
+    assert problem in answer.content.decode()
+    assert not ReconciliationRun.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_without_keys_the_way_to_a_file_is_shown(store: Store, boss: Client) -> None:
+    text = page(boss, "start")
+
+    assert "No store has keys" in text
+    assert at("upload") in text
+
+
+def test_a_file_is_compared_from_end_to_end(store: Store, card: GiftCard, boss: Client) -> None:
+    debit = make_debit(card, settled=0)
+    content = (
+        "order;tid;amount;authorized_at;status;settled\n"
+        f"v1str-01;{debit.public_id};10,00;2026-11-10T09:00:00;finished;10,00\n"
     )
+    file = SimpleUploadedFile("payments.csv", content.encode())
 
-    assert "100%" in listed
-    assert "new differences: 2" in shown
-    assert "looked up one by one: 1" in shown
+    boss.post(at("upload"), {"store": store.pk, "by": "authorized", "file": file})
+    while jobs.run_next({JobKind.RECONCILE: reconciliation.reconcile_chunk}):
+        pass
+
+    run = ReconciliationRun.objects.get()
+    assert (run.status, run.source) == ("done", "file")
+    assert (run.since, run.until) == (NOON, NOON + datetime.timedelta(seconds=1))
+    assert Discrepancy.objects.values_list("kind", "remedy_units").get() == ("settlement", 1000)
+    assert "another amount settled" in page(boss, "change", run.pk)
 
 
-def test_nobody_deletes_or_changes(difference: Discrepancy, boss: Client) -> None:
-    before = Discrepancy.objects.values().get(pk=difference.pk)
+def test_the_sample_can_be_read(store: Store, boss: Client) -> None:
+    file = SimpleUploadedFile("sample.csv", SAMPLE.read_bytes())
+
+    boss.post(at("upload"), {"store": store.pk, "by": "changed", "file": file})
+
+    assert ReconciliationRun.objects.get().source == "file"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"order,payment,amount,authorized_at\nv1,P1,ten,2026-11-10", "Line 2 cannot be read"),
+        (b"order,payment\nv1,P1", "no column amount, authorized_at"),
+        (b"\xff\xfe", "not UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_begins_nothing(
+    store: Store, boss: Client, content: bytes, problem: str
+) -> None:
+    file = SimpleUploadedFile("payments.csv", content)
+
+    answer = boss.post(at("upload"), {"store": store.pk, "by": "authorized", "file": file})
+
+    assert problem in answer.content.decode()
+    assert not ReconciliationRun.objects.exists()
+
+
+def test_the_page_shows_how_far_it_is_until_it_ends(
+    store: Store, card: GiftCard, readable: None, boss: Client
+) -> None:
+    make_debit(card, settled=0)
+    run = reconciliation.start(store, WEEK)
+    before = page(boss, "change", run.pk)
+    while jobs.run_next({JobKind.RECONCILE: reconciliation.reconcile_chunk}):
+        pass
+
+    after = page(boss, "change", run.pk)
+
+    assert '<meta http-equiv="refresh" content="3">' in before
+    assert '<progress max="100" value="0"' in before
+    assert "refresh" not in after
+    assert '<progress max="100" value="100"' in after
+    assert "looked up one by one" in after
+    assert "100%" in page(boss, "changelist")
+
+
+def test_who_may_only_look_begins_nothing(store: Store, readable: None) -> None:
+    client = Client()
+    client.force_login(make_staff("view_reconciliationrun"))
+
+    for name in ("start", "upload"):
+        assert client.get(at(name)).status_code == 403
+        assert client.post(at(name), days(store)).status_code == 403
+
+    assert client.get(at("changelist")).status_code == 200
+    assert not ReconciliationRun.objects.exists()
+
+
+def test_nobody_deletes_or_changes(store: Store, readable: None, boss: Client) -> None:
+    run = reconciliation.start(store, WEEK)
+    before = ReconciliationRun.objects.values().get()
 
     for name in ("change", "delete"):
-        path = reverse(f"admin:loyalty_discrepancy_{name}", args=[difference.pk])
-        assert boss.post(path, {"status": "closed"}).status_code == 403
+        assert boss.post(at(name, run.pk), {"status": "done"}).status_code == 403
 
-    assert Discrepancy.objects.values().get(pk=difference.pk) == before
-
-
-def test_filters_find_what_they_name(difference: Discrepancy, boss: Client) -> None:
-    path = reverse("admin:loyalty_discrepancy_changelist")
-
-    answer = boss.get(path, {"kind__exact": "refund", "status__exact": "open"})
-
-    assert [row.pk for row in answer.context["cl"].result_list] == [difference.pk]
-
-
-def test_more_differences_take_no_more_statements(
-    difference: Discrepancy, boss: Client, django_assert_max_num_queries: object
-) -> None:
-    now = timezone.now()
-    same = {
-        field.attname: getattr(difference, field.attname)
-        for field in Discrepancy._meta.concrete_fields
-        if not field.primary_key
-    }
-    Discrepancy.objects.bulk_create(
-        Discrepancy(**same | {"key": f"key-{number}", "last_seen": now}) for number in range(30)
-    )
-
-    with django_assert_max_num_queries(15):  # type: ignore[operator]
-        page(boss, "discrepancy_changelist")
+    assert ReconciliationRun.objects.values().get() == before

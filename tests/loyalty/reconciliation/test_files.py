@@ -1,11 +1,12 @@
 """A CSV file as the store's record."""
 
+import datetime
 from decimal import Decimal
 
 import pytest
 
 from loyalty.models import Store
-from loyalty.order_sources import PaymentStatus, SourceUnreadable
+from loyalty.order_sources import PaymentStatus, SourceUnreadable, Window, WindowKind
 from loyalty.reconciliation.files import FileOrders
 from tests.builders import make_store
 from tests.loyalty.reconciliation.records import NOON, WEEK
@@ -40,7 +41,9 @@ def test_every_column(store: Store) -> None:
         Decimal(0),
     )
     assert (payment.currency, payment.status) == ("BRL", PaymentStatus.FINISHED)
-    assert source.span == (NOON, NOON)  # 09:00 in São Paulo
+    second = datetime.timedelta(seconds=1)
+    for kind in WindowKind:
+        assert source.span(kind) == Window(kind, NOON, NOON + second)  # 09:00 in São Paulo
     assert source.look_up(order_id="v1str", tid="") == purchase
     assert source.look_up(order_id="v2str", tid="t1") is None
 
@@ -78,7 +81,7 @@ def test_only_what_is_in_the_window(store: Store) -> None:
         (f"{HEADER}\nv1;P1;NaN;2026-11-10".encode(), "Line 2"),
         (f"{HEADER}\nv1;P1;-1;2026-11-10".encode(), "Line 2"),
         (f"{HEADER}\nv1;;1;2026-11-10".encode(), "Line 2"),
-        (f"{HEADER};status\nv1;P1;1;2026-11-10;odd".encode(), "'odd' is not known"),
+        (f"{HEADER};status\nv1;P1;1;2026-11-10;odd".encode(), "its status is not known"),
         (f"{HEADER}\nv1;P1;1;yesterday".encode(), "date of the order v1"),
     ],
 )

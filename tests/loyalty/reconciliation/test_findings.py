@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import time_machine
 
 from loyalty import reconciliation
 from loyalty.models import Discrepancy, GiftCard, Store, Transaction
+from loyalty.order_sources import Purchase, Window
 from tests.builders import (
     make_cancellation,
     make_card,
@@ -297,3 +299,21 @@ def test_another_stores_purchases_are_not_ours(
 
     assert found(store, records) == []
     assert Discrepancy.objects.count() == 0
+
+
+def test_refunds_that_are_not_known_are_asked_for(
+    store: Store, card: GiftCard, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purchase = make_purchase(payment_of(make_debit(card), returned=Decimal("3.00")))
+    [payment] = purchase.payments
+    untold = dataclasses.replace(payment, settled=None, returned=None, transaction_refunds=None)
+    plain = dataclasses.replace(purchase, payments=(untold,), is_detailed=False)
+    records.add(purchase)
+
+    def purchases(_self: Records, window: Window) -> Iterator[Purchase]:
+        yield from [plain] if window.since <= NOON < window.until else []
+
+    monkeypatch.setattr(Records, "purchases", purchases)
+
+    assert found(store, records) == [("refund", "refund", 300, 300)]
+    assert records.details == 1
