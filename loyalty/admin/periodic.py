@@ -28,6 +28,7 @@ VIEW, RUN = "loyalty.view_periodicwork", "loyalty.run_jobs"
 # What the runs count, in the order in which it is shown.
 COUNTS: Mapping[str, StrOrPromise] = {
     "alerts": _("things wrong"),
+    "begun": _("begun"),
     "calls": _("failed calls"),
     "cards": _("cards"),
     "entries": _("entries"),
