@@ -42,6 +42,7 @@ def test_says_of_each_kind_of_work_how_it_is(signed_in: SignedIn) -> None:
         "Book": ["late", "5 hours ago", "-"],
         "Remind": ["not yet run", "-", "-"],
         "Send": ["not yet run", "-", "-"],
+        "Begin": ["not yet run", "-", "-"],
         "Watch": ["about to run", "-", "-"],
         "Let": ["failed", "-", "ValueError: broken"],
     }
