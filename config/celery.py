@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from celery import Celery
+from celery.signals import worker_process_init
 
+from config import telemetry
 from loyalty.schedule import PERIODIC
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -21,6 +23,12 @@ app.autodiscover_tasks(["loyalty"])
 def ticks(task: str, every: timedelta) -> dict[str, Any]:
     """A tick that a busy worker did not get to is stale: the next one does its work."""
     return {"task": task, "schedule": every, "options": {"expires": every.total_seconds()}}
+
+
+@worker_process_init.connect
+def _report(**_: object) -> None:
+    """In a worker's process: its errors and traces, where somebody wants them."""
+    telemetry.start("worker")
 
 
 # A tick asks whether the work is due, which the database knows: `loyalty.schedule` says how often.

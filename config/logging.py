@@ -1,4 +1,7 @@
-"""JSON log lines on standard error: no bodies, no codes, no personal data."""
+"""JSON log lines on standard error: no bodies, no codes, no personal data.
+
+Each says of which request it is (`config.context`).
+"""
 
 from typing import Any
 
@@ -15,6 +18,13 @@ def logging_config(*, level: str) -> dict[str, Any]:
                 "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "filters": {"request": {"()": "config.context.RequestContextFilter"}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "json",
+                "filters": ["request"],
+            }
+        },
         "root": {"handlers": ["stderr"], "level": level},
     }

@@ -43,7 +43,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # First, and all that VTEX's calls pass: what follows serves people.
+    # All that VTEX's calls pass; what follows serves people.
+    "config.context.RequestContextMiddleware",
+    "config.observe.ObserveMiddleware",
     "giftcard_provider.middleware.ProtocolMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -91,6 +93,15 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+
+# Who may read /metrics: who has the token, or calls from one of these networks. Nobody else.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_NETWORKS = env.list(
+    "METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEVELOPMENT else []
+)
+# Errors and traces go to these addresses, when their packages are installed (`config.telemetry`).
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
 
 LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"))
 
@@ -155,7 +166,11 @@ GIFTCARD_PROVIDER_MOUNT = env.str("GIFTCARD_PROVIDER_MOUNT", default="vtex").str
 GIFTCARD_PROVIDER_WRONG_CODES = env.int("GIFTCARD_PROVIDER_WRONG_CODES", default=10)
 GIFTCARD_PROVIDER_WRONG_CODES_WINDOW = timedelta(minutes=15)
 
+# Calls a second that a process serves for one credential, on average over ten seconds.
+CREDENTIAL_CALLS_PER_SECOND = env.int("CREDENTIAL_CALLS_PER_SECOND", default=300)
+
 REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "giftcard_provider.openapi.ProtocolSchema",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_AUTHENTICATION_CLASSES": ["giftcard_provider.authentication.CredentialAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [],

@@ -4,6 +4,7 @@
 |------------------------|-----------------------------------------------------------------|
 | giftcard_provider.E001 | a mount that is empty or has characters that a URL path changes |
 | giftcard_provider.E002 | limits of wrong codes that are not positive                     |
+| giftcard_provider.E003 | a limit of a credential's calls that a busy store would meet    |
 """
 
 import re
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 # Path segments of characters that nobody on the way encodes, without the slashes at the ends.
+_FEWEST_CALLS = 50
 _MOUNT = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 
 
@@ -37,4 +39,15 @@ def check_wrong_codes(**_: Any) -> Iterable[CheckMessage]:
             "The limits of wrong codes must be positive.",
             hint="See GIFTCARD_PROVIDER_WRONG_CODES and GIFTCARD_PROVIDER_WRONG_CODES_WINDOW.",
             id="giftcard_provider.E002",
+        )
+
+
+@register
+def check_credential_rate(**_: Any) -> Iterable[CheckMessage]:
+    """Fewer calls than a busy checkout makes would refuse sales."""
+    if settings.CREDENTIAL_CALLS_PER_SECOND < _FEWEST_CALLS:
+        yield Error(
+            "CREDENTIAL_CALLS_PER_SECOND is too small: VTEX's own calls would be refused.",
+            hint=f"At least {_FEWEST_CALLS} for each process.",
+            id="giftcard_provider.E003",
         )

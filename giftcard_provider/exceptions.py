@@ -92,6 +92,7 @@ def _framework_answer(error: APIException) -> Response:
 
 
 def _answer(status_code: int, code: str, message: object) -> Response:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status_code == BUSY else None
+    is_passing = status_code in {BUSY, status.HTTP_429_TOO_MANY_REQUESTS}
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if is_passing else None
     body = {"error": {"code": code, "message": str(message)}}
     return Response(body, status=status_code, headers=headers)

@@ -1,7 +1,7 @@
 """The eleven operations: authenticate, parse, ask the ledger, answer. No rule lives here."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import ClassVar, cast
 
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
@@ -10,10 +10,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from giftcard_provider import failed_calls, serializers
-from giftcard_provider.models import Caller
+from giftcard_provider.models import Caller, Endpoint
 from giftcard_provider.pagination import page
 from giftcard_provider.parsers import LenientParser
-from giftcard_provider.throttling import WrongCodes
+from giftcard_provider.throttling import CredentialRate, WrongCodes
 from loyalty import ledger, lookup, wallets
 from loyalty.models import Operation, Origin, Store, Transaction
 from loyalty.money import to_units
@@ -25,6 +25,8 @@ class ProtocolView(APIView):
     """One resource of the protocol. The caller is known before anything of the request is read."""
 
     http_method_names = ["get", "post"]
+    throttle_classes = [CredentialRate]
+    endpoint: ClassVar[Endpoint]
 
     @property
     def caller(self) -> Caller:
@@ -40,6 +42,8 @@ class ProtocolView(APIView):
 class UnknownPathView(ProtocolView):
     """Every other path below the mount: credentials first, then 404."""
 
+    endpoint = Endpoint.ELSEWHERE
+
     def get(self, request: Request, path: str) -> Response:
         """Nothing is here."""
         raise NotFound
@@ -50,6 +54,7 @@ class UnknownPathView(ProtocolView):
 class SearchView(ProtocolView):
     """POST /giftcards/_search."""
 
+    endpoint = Endpoint.SEARCH
     parser_classes = [LenientParser]
 
     def post(self, request: Request) -> Response:
@@ -82,6 +87,8 @@ class SearchView(ProtocolView):
 class CardsView(ProtocolView):
     """POST /giftcards."""
 
+    endpoint = Endpoint.CARDS
+
     def post(self, request: Request) -> Response:
         """The customer's wallet, opened when there is none yet."""
         wanted = serializers.wallet_request(request.data, timezone.now())
@@ -101,6 +108,8 @@ class CardsView(ProtocolView):
 class CardView(ProtocolView):
     """GET /giftcards/{id}."""
 
+    endpoint = Endpoint.CARD
+
     def get(self, request: Request, card_id: str) -> Response:
         """The card with what is usable of it now."""
         card = lookup.card_by_id(self.caller.store_id, card_id)
@@ -109,6 +118,8 @@ class CardView(ProtocolView):
 
 class TransactionsView(ProtocolView):
     """GET and POST /giftcards/{id}/transactions."""
+
+    endpoint = Endpoint.TRANSACTIONS
 
     def get(self, request: Request, card_id: str) -> Response:
         """Every transaction of the card, newest first; paged only when a range is asked for."""
@@ -163,6 +174,8 @@ class TransactionsView(ProtocolView):
 class TransactionView(ProtocolView):
     """GET /giftcards/{id}/transactions/{tid}."""
 
+    endpoint = Endpoint.TRANSACTION
+
     def get(self, request: Request, card_id: str, transaction_id: str) -> Response:
         """One transaction, with its links."""
         found = lookup.transaction_of(self.caller.store_id, card_id, transaction_id)
@@ -171,6 +184,8 @@ class TransactionView(ProtocolView):
 
 class AuthorizationView(ProtocolView):
     """GET /giftcards/{id}/transactions/{tid}/authorization."""
+
+    endpoint = Endpoint.AUTHORIZATION
 
     def get(self, request: Request, card_id: str, transaction_id: str) -> Response:
         """What was authorized."""
@@ -217,6 +232,7 @@ class StepsView(ProtocolView):
 class SettlementsView(StepsView):
     """GET and POST .../settlements."""
 
+    endpoint = Endpoint.SETTLEMENTS
     kind = Operation.Kind.SETTLE
     verb = staticmethod(ledger.settle)
 
@@ -224,5 +240,6 @@ class SettlementsView(StepsView):
 class CancellationsView(StepsView):
     """GET and POST .../cancellations: release before settlement, refund after it."""
 
+    endpoint = Endpoint.CANCELLATIONS
     kind = Operation.Kind.CANCEL
     verb = staticmethod(ledger.cancel)

@@ -25,6 +25,8 @@ class LoyaltyConfig(AppConfig):
         register(checks.check_secrets, Tags.security, deploy=True)
         register(checks.check_alerts, Tags.security, deploy=True)
         register(checks.check_limits, Tags.security)
+        register(checks.check_metrics, Tags.security)
+        register(checks.check_metrics_behind_a_proxy, Tags.security, deploy=True)
         register(checks.check_messages, Tags.security)
         register(checks.check_mail_server, Tags.security, deploy=True)
         register(checks.check_roles, Tags.database)

@@ -20,11 +20,15 @@
 | loyalty.E016 | messages are sent, and `PUBLIC_URL` is no address for their links |
 | loyalty.W017 | with `--deploy`: messages travel to the mail server without TLS |
 | loyalty.W018 | with `--deploy`: `ALERT_EMAILS` is empty or holds what is no address |
+| loyalty.E019 | `METRICS_TOKEN` can be guessed |
+| loyalty.E020 | `METRICS_NETWORKS` holds something that is no network, or is everybody |
+| loyalty.W021 | with `--deploy`: `METRICS_NETWORKS` trusts this machine, and a proxy may be on it |
 """
 
 import importlib.util
 from collections.abc import Sequence
 from contextlib import suppress
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,6 +44,7 @@ MAX_KEYS = 2
 # 32 random bytes hold 30 different ones on average, and fewer than 20 in one key of 10^9.
 _RANDOM_BYTES = 20
 _SECRET_LENGTH, _SECRET_SYMBOLS = 50, 5
+_TOKEN_LENGTH = 24
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -269,6 +274,48 @@ def check_mail_server(**_: Any) -> list[CheckMessage]:
                 id="loyalty.W017",
             )
         ]
+    return []
+
+
+def check_metrics(**_: Any) -> list[CheckMessage]:
+    """What an installation earns and loses is for whoever operates it."""
+    problems: list[CheckMessage] = []
+    token = settings.METRICS_TOKEN
+    if token and (len(token) < _TOKEN_LENGTH or len(set(token)) < _SECRET_SYMBOLS):
+        problems.append(
+            Error(
+                "METRICS_TOKEN can be guessed.",
+                hint="At least 24 random characters: openssl rand -base64 24",
+                id="loyalty.E019",
+            )
+        )
+    for given in settings.METRICS_NETWORKS:
+        with suppress(ValueError):
+            if ip_network(given).prefixlen:
+                continue
+        problems.append(
+            Error(
+                f"METRICS_NETWORKS: {given} is no network, or is everybody.",
+                hint="The network of your Prometheus, as in 10.1.0.0/16.",
+                id="loyalty.E020",
+            )
+        )
+    return problems
+
+
+def check_metrics_behind_a_proxy(**_: Any) -> list[CheckMessage]:
+    """Whoever comes through a proxy on this machine seems to call from this machine."""
+    with suppress(ValueError):
+        loopback = any(ip_network(each).is_loopback for each in settings.METRICS_NETWORKS)
+        if loopback and not settings.TRUSTED_PROXIES:
+            return [
+                Warning(
+                    "METRICS_NETWORKS trusts this machine.",
+                    hint="With a proxy on it everybody would see /metrics: set TRUSTED_PROXIES, or"
+                    " use METRICS_TOKEN.",
+                    id="loyalty.W021",
+                )
+            ]
     return []
 
 

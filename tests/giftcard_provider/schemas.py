@@ -106,7 +106,7 @@ ANSWERS: dict[tuple[str, str], Schema] = {
     ("GET", f"{_TRANSACTION}/cancellations"): list_of(STEP),
     ("POST", f"{_TRANSACTION}/cancellations"): STEP,
 }
-ERRORS = {400, 404, 405, 409, 413, 422, 500, 503}
+ERRORS = {400, 404, 405, 409, 413, 422, 429, 500, 503}
 
 
 class Checked(Protocol):
@@ -138,7 +138,7 @@ def check(method: str, resource: str, answer: Checked) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert not {"Location", "Set-Cookie"} & set(answer.headers)
-    assert answer.headers.get("Retry-After") == ("1" if answer.status == 503 else None)
+    assert answer.headers.get("Retry-After") == ("1" if answer.status in {429, 503} else None)
     if method == "HEAD":
         assert answer.body == b""
         return
