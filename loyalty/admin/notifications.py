@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -24,7 +25,7 @@ from loyalty.admin.lists import LargeList
 from loyalty.admin.previews import preview_response, with_frame
 from loyalty.models import Notification, NotificationStatus
 from loyalty.notifications.contents import SAMPLE_CODE, NotToBeSent, content_of
-from loyalty.notifications.delivery import RELATED
+from loyalty.notifications.delivery import loaded
 from loyalty.notifications.letters import previewed
 from loyalty.notifications.mailer import can_send
 from loyalty.notifications.texts import words_of
@@ -109,6 +110,11 @@ class NotificationAdmin(LargeList[Notification], ReadOnlyAdmin[Notification]):
         """Its number."""
         return str(row.pk)
 
+    @admin.display(description=_("number"))
+    def number_link(self, row: Notification) -> str:
+        """Its number, leading to it from another row's page."""
+        return format_html('<a href="{}">{}</a>', address(Notification, "change", row.pk), row.pk)
+
     @admin.display(description=_("state"), ordering="status")
     def state(self, row: Notification) -> SafeString:
         """Where it is."""
@@ -122,6 +128,7 @@ class NotificationAdmin(LargeList[Notification], ReadOnlyAdmin[Notification]):
             "skipped": not obj.skipped,
             "error": not obj.error,
             "following": obj.status != NotificationStatus.WAITING,
+            "last": obj.claimed_at is None,
             "sent": obj.sent_at is None,
             "resent": obj.resend_of_id is None,
             "requested_by": obj.requested_by_id is None,
@@ -192,7 +199,7 @@ class NotificationAdmin(LargeList[Notification], ReadOnlyAdmin[Notification]):
     def _row(self, request: HttpRequest, pk: int) -> Notification:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        row = Notification.objects.select_related(*RELATED).filter(pk=pk).first()
-        if row is None:
-            raise Http404
-        return row
+        try:
+            return loaded(pk)
+        except Notification.DoesNotExist:
+            raise Http404 from None

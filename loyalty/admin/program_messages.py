@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
@@ -162,7 +163,7 @@ class ProgramMessageURLs(admin.ModelAdmin[Any]):
             request,
             "admin/messages/words.html",
             program,
-            MessageKind(kind).label,
+            capfirst(MessageKind(kind).label),
             form=form,
             tabs=[_tab(program, kind, each, own, current=language) for each in Language],
             is_own=(kind, language) in own,

@@ -104,7 +104,7 @@ class CustomerAdmin(CustomerMessageURLs, PersonalDataURLs, ActionURLs, ReadOnlyA
         Recent(
             GiftCard, "owner", ("code_shown", "program", "state", "available", "held", "last_day")
         ),
-        Recent(Notification, "customer", ("number", "kind", "state", "created", "sent")),
+        Recent(Notification, "customer", ("number_link", "kind", "state", "created", "sent")),
     )
 
     def search_conditions(self, term: str) -> Iterator[Q]:

@@ -32,12 +32,6 @@ BACKOFF = (1, 5, 15, 60, 4 * 60, 12 * 60, 24 * 60)
 INTERRUPTED = datetime.timedelta(minutes=15)
 SECONDS = 45
 
-RELATED = (
-    *("store", "customer__store", "program__store"),
-    *("card__store", "card__program__store", "card__balance", "card__owner", "credit"),
-    "requested_by",
-)
-
 State = NotificationStatus
 log = logging.getLogger(__name__)
 
@@ -82,7 +76,20 @@ def claim() -> Notification | None:
         Notification.objects.filter(pk=row.pk).update(
             status=State.SENDING, claimed_at=now, attempts=row.attempts + 1
         )
-    return Notification.objects.select_related(*RELATED).get(pk=row.pk)
+    return loaded(row.pk)
+
+
+def loaded(key: int) -> Notification:
+    """A message with all that its words are made of. Raises `Notification.DoesNotExist`."""
+    related = ("store", "customer", "program", "card__balance", "credit", "requested_by")
+    row = Notification.objects.select_related(*related).get(pk=key)
+    # All of them are of one store, and the card of the program: joined once is enough.
+    for each in (row.customer, row.program, row.card):
+        if each:
+            each.store = row.store
+    if row.card and row.program:
+        row.card.program = row.program
+    return row
 
 
 def deliver(row: Notification, mailer: Mailer) -> State:

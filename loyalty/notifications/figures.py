@@ -5,17 +5,28 @@ import datetime
 from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from loyalty.models import GiftCard, Program, Store
 from loyalty.money import shown_money
+
+# As shoppers know their money; others by their code.
+SYMBOLS = {
+    "BRL": "R$",
+    "USD": "US$",
+    "EUR": "€",
+    "PEN": "S/",
+    "PYG": "₲",
+    **dict.fromkeys(("ARS", "CLP", "COP", "MXN", "UYU"), "$"),
+}
 
 
 def amount(units: int, program: Program, *, currency: str, exponent: int) -> str:
     """Points for a program that counts in them, else exact money."""
     if program.point_units:
         return f"{units // program.point_units} {program.unit_name}".strip()
-    return shown_money(units, currency, exponent)
+    return shown_money(units, SYMBOLS.get(currency, currency), exponent)
 
 
 def amount_on(card: GiftCard, units: int) -> str:
@@ -50,4 +61,6 @@ def validity(end: datetime.datetime | None, store: Store) -> str:
 
 def day(instant: datetime.datetime, store: Store, style: str = "DATE_FORMAT") -> str:
     """A day of the store, as the language writes it."""
-    return date_format(timezone.localtime(instant, store.zone), style, use_l10n=True)
+    written = date_format(timezone.localtime(instant, store.zone), style, use_l10n=True)
+    # Only English writes a month with a capital, and Django does in Portuguese too.
+    return written if get_language() == "en" else written.lower()

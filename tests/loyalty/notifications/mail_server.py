@@ -1,4 +1,7 @@
-"""A mail server on loopback: answers as it is told, and keeps what it accepted."""
+"""A mail server on loopback: answers as it is told, and keeps what it accepted.
+
+While `pause` is not set, it does not answer whoever has sent a text.
+"""
 
 import socketserver
 import threading
@@ -17,6 +20,7 @@ class MailServer:
     accepted: list[bytes] = field(default_factory=list)
     refusals: dict[str, list[str]] = field(default_factory=dict)
     connections: int = 0
+    pause: threading.Event = field(default_factory=threading.Event)
 
     @property
     def messages(self) -> list[EmailMessage]:
@@ -55,6 +59,7 @@ class _Dialog(socketserver.StreamRequestHandler):
         answer = self.server.state.answer(".", "250 taken")
         if answer.startswith(("250", "taken and cut")):
             self.server.state.accepted.append(b"".join(lines))
+        self.server.state.pause.wait(60)
         return self._say(answer)
 
     def _say(self, answer: str) -> bool:
@@ -77,6 +82,7 @@ class _Server(socketserver.ThreadingTCPServer):
 def running() -> Iterator[MailServer]:
     """A server that takes everything until it is told otherwise."""
     state = MailServer()
+    state.pause.set()
     with _Server(state) as server:
         state.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -84,5 +90,6 @@ def running() -> Iterator[MailServer]:
         try:
             yield state
         finally:
+            state.pause.set()
             server.shutdown()
             thread.join()

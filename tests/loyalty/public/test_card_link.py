@@ -41,7 +41,7 @@ def test_opening_the_link_shows_what_the_card_is_worth_and_no_code(
 
     text = client.get(address_of(card)).content.decode()
 
-    assert "BRL\u00a030.00" in text
+    assert "R$\u00a030.00" in text
     assert "Casa Aurora" in text
     assert "Valid &lt;online&gt; only." in text
     assert card.code not in text
@@ -91,7 +91,7 @@ def test_it_is_not_shown_without_end(client: Client, card: GiftCard) -> None:
 def assert_gone(client: Client, address: str) -> None:
     for answer in (client.get(address), client.post(address)):
         assert answer.status_code == 404
-        assert "BRL" not in answer.content.decode()
+        assert "R$" not in answer.content.decode()
     assert not AuditEvent.objects.filter(action="code_opened").exists()
 
 
