@@ -4,7 +4,6 @@ import datetime
 
 import pytest
 from django.utils import timezone
-from pytest_django import Settings
 
 from config.celery import BEAT_SCHEDULE, app
 from loyalty import notifications
@@ -20,13 +19,17 @@ __all__ = ["start_worker"]  # a fixture
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_worker_killed_between_send_and_mark_sends_nothing_twice(
-    server: MailServer,
-    start_worker: Start,
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def server_of_workers(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> MailServer:
+    """The same for workers, which read the environment that they are started in."""
     monkeypatch.setenv("EMAIL_URL", f"smtp://127.0.0.1:{server.port}")
+    return server
+
+
+def test_a_worker_killed_between_send_and_mark_sends_nothing_twice(
+    server_of_workers: MailServer, start_worker: Start
+) -> None:
+    server = server_of_workers
     program = make_writing_program()
     first, second = make_announced_card(program), make_announced_card(program)
     [task] = [each["task"] for each in BEAT_SCHEDULE.values() if "send_messages" in each["task"]]
