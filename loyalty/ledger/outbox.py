@@ -1,10 +1,13 @@
 """What a verb leaves to be told: a row in its own transaction, so that neither exists alone.
 
-Only programs that send such a message cost a statement more, one for all cards of a batch's chunk.
+Only programs that send such a message cost a statement more, one for all cards that are issued
+together.
 """
 
 import datetime
 from collections.abc import Iterable
+
+from django.db import connection
 
 from loyalty.models import (
     Batch,
@@ -16,24 +19,25 @@ from loyalty.models import (
     Transaction,
 )
 
+_ISSUED = """
+    INSERT INTO loyalty_notification (kind, cause, store_id, program_id, customer_id, card_id,
+        language, address_digest, status, skipped, attempts, created_at, next_attempt_at, error)
+    SELECT %(kind)s, 'card:' || id, store_id, program_id, owner_id, id, '', '', %(waiting)s, '', 0,
+           %(at)s, %(at)s, ''
+    FROM loyalty_giftcard WHERE id = ANY(%(cards)s)
+"""
+
 
 def announce_issues(program: Program, cards: Iterable[GiftCard], *, at: datetime.datetime) -> None:
     """A message to the owner of each new card; cards from another system are no news to them."""
-    if program.announces_issue:
-        Notification.objects.bulk_create(
-            Notification(
-                kind=MessageKind.ISSUED,
-                cause=f"card:{card.pk}",
-                store_id=card.store_id,
-                program=program,
-                customer_id=card.owner_id,
-                card=card,
-                created_at=at,
-                next_attempt_at=at,
-            )
-            for card in cards
-            if card.owner_id and not _comes_from_elsewhere(card)
-        )
+    if not program.announces_issue:
+        return
+    told = [card.pk for card in cards if card.owner_id and not _comes_from_elsewhere(card)]
+    if told:
+        waiting = Notification.Status.WAITING
+        values = {"kind": MessageKind.ISSUED, "waiting": waiting, "at": at, "cards": told}
+        with connection.cursor() as cursor:
+            cursor.execute(_ISSUED, values)
 
 
 def announce_credit(

@@ -35,7 +35,8 @@ def private(view: View) -> View:
     def wrapped(request: HttpRequest, token: str) -> HttpResponse:
         answer = view(request, token)
         answer["X-Robots-Tag"] = "noindex, nofollow"
-        answer["Referrer-Policy"] = "no-referrer"
+        # Not "no-referrer": a browser would hide where the button is, and the button be refused.
+        answer["Referrer-Policy"] = "same-origin"
         return answer
 
     return never_cache(require_http_methods(["GET", "HEAD", "POST"])(wrapped))

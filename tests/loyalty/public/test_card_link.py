@@ -139,6 +139,6 @@ def test_nobody_keeps_finds_or_passes_on_the_page(client: Client, card: GiftCard
     for answer in (client.get(address_of(card)), client.post(address_of(card))):
         assert "no-store" in answer["Cache-Control"]
         assert answer["X-Robots-Tag"] == "noindex, nofollow"
-        assert answer["Referrer-Policy"] == "no-referrer"
+        assert answer["Referrer-Policy"] == "same-origin"
         assert answer["X-Frame-Options"] == "DENY"
         assert Inline(answer.content.decode()).refused == []

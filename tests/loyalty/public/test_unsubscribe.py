@@ -111,7 +111,7 @@ def test_nobody_keeps_finds_or_passes_on_the_page(client: Client, address: str) 
 
     assert "no-store" in answer["Cache-Control"]
     assert answer["X-Robots-Tag"] == "noindex, nofollow"
-    assert answer["Referrer-Policy"] == "no-referrer"
+    assert answer["Referrer-Policy"] == "same-origin"
     assert "default-src 'none'" in answer["Content-Security-Policy"]
     assert Inline(answer.content.decode()).refused == []
     assert not answer.cookies
