@@ -6,6 +6,7 @@ together.
 
 import datetime
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import connection
 
@@ -35,7 +36,12 @@ def announce_issues(program: Program, cards: Iterable[GiftCard], *, at: datetime
     told = [card.pk for card in cards if card.owner_id and not _comes_from_elsewhere(card)]
     if told:
         waiting = Notification.Status.WAITING
-        values = {"kind": MessageKind.ISSUED, "waiting": waiting, "at": at, "cards": told}
+        values: dict[str, Any] = {
+            "kind": MessageKind.ISSUED,
+            "waiting": waiting,
+            "at": at,
+            "cards": told,
+        }
         with connection.cursor() as cursor:
             cursor.execute(_ISSUED, values)
 
