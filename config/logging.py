@@ -3,7 +3,22 @@
 Each says of which request it is (`config.context`).
 """
 
+import logging
+import re
 from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+# Whoever has such a link sees a card's code: it is not for whoever reads logs.
+_LINK = re.compile(r"(/(?:card|messages/no-reminders)/)[^/\s\"']+")
+
+
+class Formatter(JsonFormatter):
+    """One JSON object, in which links of messages lead nowhere."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line."""
+        return _LINK.sub(r"\1***", super().format(record))
 
 
 def logging_config(*, level: str) -> dict[str, Any]:
@@ -13,7 +28,7 @@ def logging_config(*, level: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {
             "json": {
-                "()": "pythonjsonlogger.json.JsonFormatter",
+                "()": "config.logging.Formatter",
                 "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
                 "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
             }

@@ -35,3 +35,23 @@ def test_every_record_is_one_json_object_on_standard_error() -> None:
     }
     assert second["level"] == "ERROR"
     assert "ZeroDivisionError" in second["exc_info"]
+
+
+def test_links_of_messages_are_not_logged() -> None:
+    script = """
+import logging, logging.config
+from config.logging import logging_config
+
+logging.config.dictConfig(logging_config(level="INFO"))
+for path in ("/card/228.1:1xWDj1:NSE0/", "/messages/no-reminders/1:GxJi/", "/health/card"):
+    logging.warning("Not Found: %s", path, extra={"request": f"<WSGIRequest: GET '{path}'>"})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    paths = ("/card/***/", "/messages/no-reminders/***/", "/health/card")
+    assert [(line["message"], line["request"]) for line in lines] == [
+        (f"Not Found: {path}", f"<WSGIRequest: GET '{path}'>") for path in paths
+    ]
