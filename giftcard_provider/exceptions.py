@@ -50,6 +50,7 @@ STATUS_OF: dict[type[ledger.LedgerError], int] = {
     ledger.CardExpired: REFUSED,
     ledger.CardNotYetValid: REFUSED,
     ledger.InsufficientBalance: REFUSED,
+    ledger.RedemptionRefused: REFUSED,
     ledger.SingleUseCardSpent: REFUSED,
     ledger.WrongOwner: REFUSED,
     ledger.WrongToken: REFUSED,

@@ -42,6 +42,15 @@ def amount(value: object) -> Decimal:
             raise InvalidAmount
 
 
+def number(value: object) -> Decimal | None:
+    """A sum of a cart, which may be negative; None for what is none, or is beyond all money."""
+    try:
+        found = amount(value)
+    except InvalidAmount:
+        return None
+    return found if found.is_finite() and abs(found) < MAX_UNITS else None
+
+
 def text(value: object, *, limit: int) -> str | None:
     """A text that can be kept, from text or an integer; "" for null, None for anything else."""
     if value is None:

@@ -16,6 +16,7 @@ from loyalty.identity import Identity
 from loyalty.lookup import CardView
 from loyalty.models import GiftCard, Operation, Transaction
 from loyalty.money import shown
+from loyalty.redemption import Cart
 from loyalty.wallets import WalletRequest
 
 Body = Mapping[str, Any]
@@ -40,12 +41,24 @@ def _text(body: Body, name: str, *, limit: int) -> str:
     return value
 
 
+def _cart(cart: Body) -> Cart | None:
+    """The cart's sums, added up here: a debit's `grandTotal` is 0. None when a sum is missing."""
+    items, discounts, shipping, taxes = (
+        fields.number(cart.get(name)) for name in ("itemsTotal", "discounts", "shipping", "taxes")
+    )
+    if items is None:
+        return None
+    sums = (items, discounts or Decimal(0), shipping or Decimal(0), taxes or Decimal(0))
+    return Cart(total=sum(sums, Decimal(0)), shipping=shipping or Decimal(0))
+
+
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
     """POST /giftcards/_search: who is paying, in which cart, with which typed code."""
 
     client: Identity
     cart_id: str
+    cart: Cart | None
     typed_code: str
 
     @classmethod
@@ -61,6 +74,7 @@ class SearchRequest:
                 corporate_document=client.get("corporateDocument"),
             ),
             cart_id=str(cart.get("id") or "")[:MAX_NAME],
+            cart=_cart(cart),
             typed_code=typed.strip()[:MAX_CODE] if isinstance(typed, str) else "",
         )
 
@@ -106,6 +120,7 @@ class TransactionRequest:
     token: str
     order_id: str
     order_sequence: str
+    cart: Cart | None
     client: Identity
     client_name: str
 
@@ -125,6 +140,7 @@ class TransactionRequest:
             token="" if "*" in token else token,
             order_id=_text(order, "orderId", limit=MAX_ORDER),
             order_sequence=_text(order, "sequence", limit=MAX_SEQUENCE),
+            cart=_cart(_object(order.get("cart"))),
             client=Identity.of(
                 profile_id=profile.get("profileId") or profile.get("userProfileId"),
                 email=profile.get("email"),

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from giftcard_provider import failed_calls, serializers
+from giftcard_provider import carts, failed_calls, serializers
 from giftcard_provider.models import Caller, Endpoint
 from giftcard_provider.pagination import page
 from giftcard_provider.parsers import LenientParser
@@ -61,6 +61,7 @@ class SearchView(ProtocolView):
         """The usable cards of the shopper, or the one card of a typed code; never an error."""
         wanted = serializers.SearchRequest.from_body(request.data)
         found = self._by_code(wanted) if wanted.typed_code else self._by_owner(wanted)
+        carts.remember(found, wanted.cart)
         part, content_range = page(found, request.headers.get("REST-Range"))
         return Response(
             serializers.search_answer(part, provider_id=self.caller.provider_id),
@@ -68,7 +69,7 @@ class SearchView(ProtocolView):
         )
 
     def _by_owner(self, wanted: serializers.SearchRequest) -> list[lookup.CardView]:
-        return lookup.cards_of(self.caller.store_id, wanted.client)
+        return lookup.cards_of(self.caller.store_id, wanted.client, wanted.cart)
 
     def _by_code(self, wanted: serializers.SearchRequest) -> list[lookup.CardView]:
         wrong_codes = WrongCodes(self.caller.store_id, wanted.client, wanted.cart_id)
@@ -76,7 +77,9 @@ class SearchView(ProtocolView):
         if wrong_codes.is_over_limit():
             notes.unfound_code = wanted.typed_code
             return []
-        card = lookup.card_by_code(self.caller.store_id, wanted.typed_code, wanted.client)
+        card = lookup.card_by_code(
+            self.caller.store_id, wanted.typed_code, wanted.client, wanted.cart
+        )
         if card is None:
             wrong_codes.count(wanted.typed_code)
             notes.unfound_code = wanted.typed_code
@@ -112,7 +115,8 @@ class CardView(ProtocolView):
 
     def get(self, request: Request, card_id: str) -> Response:
         """The card with what is usable of it now."""
-        card = lookup.card_by_id(self.caller.store_id, card_id)
+        found = lookup.card_by_id(self.caller.store_id, card_id)
+        card = found.within(carts.last_of(found))
         return Response(serializers.card_answer(card, provider_id=self.caller.provider_id))
 
 
@@ -151,6 +155,7 @@ class TransactionsView(ProtocolView):
             actor=self.actor,
             buyer=wanted.client,
             token=wanted.token,
+            cart=wanted.cart,
             order_id=wanted.order_id,
             order_sequence=wanted.order_sequence,
         )

@@ -201,6 +201,13 @@ class InsufficientBalance(Decline):
     message = gettext_noop("The card's usable balance does not cover the amount.")
 
 
+class RedemptionRefused(Decline):
+    """More of the order, or less, than the program's rule lets its credit pay."""
+
+    code = "redemption_refused"
+    message = gettext_noop("The program's rule does not let its credit pay this much of the order.")
+
+
 class SingleUseCardSpent(Decline):
     """A second purchase on a card for one purchase."""
 

@@ -6,17 +6,18 @@ debit (`loyalty.ledger`): card active, open to a purchase, within its dates, gra
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from django.utils import timezone
 
 from loyalty import codes, money, prepared
 from loyalty.exceptions import UnknownCard, UnknownTransaction
 from loyalty.identity import Identity
-from loyalty.ledger.position import HAS_OPEN_PURCHASE, OWNER, OWNER_WIDTH
+from loyalty.ledger.position import HAS_OPEN_PURCHASE, OWNER, OWNER_WIDTH, REDEMPTION
 from loyalty.models import Customer, Operation, Outcome, Transaction
+from loyalty.redemption import Cart, RedemptionRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class CardView:
     relation_name: str
     caption: str
     is_restricted: bool
+    redemption: RedemptionRule
     usable: int
     owner: Identity
 
@@ -40,11 +42,19 @@ class CardView:
         """What is usable now, in major units with the currency's digits, rounded down."""
         return money.shown(self.usable, currency=self.currency, exponent=self.exponent)
 
+    def within(self, cart: Cart | None) -> Self:
+        """The same with what of it may pay in this cart."""
+        usable = self.redemption.usable(
+            self.usable, cart, currency=self.currency, exponent=self.exponent
+        )
+        return replace(self, usable=usable)
 
-_COLUMNS = """
+
+_COLUMNS = f"""
     card.public_id, card.code_last4, card.currency, card.exponent, card.created_at, card.expires_at,
-    card.relation_name, card.caption, card.is_restricted
+    card.relation_name, card.caption, card.is_restricted, {REDEMPTION}
 """
+_RULE, _USABLE_AND_OWNER = 9, 1 + OWNER_WIDTH
 _IS_VALID = f"""
     card.status = 'active' AND card.valid_from <= %(now)s
     AND (card.expires_at IS NULL OR card.expires_at > %(now)s)
@@ -59,6 +69,7 @@ _USABLE = """
 """
 _TABLES = f"""
     loyalty_giftcard card
+    JOIN loyalty_program program ON program.id = card.program_id
     LEFT JOIN loyalty_customer owner ON owner.id = card.owner_id
     CROSS JOIN LATERAL ({_USABLE}) usable
 """
@@ -89,19 +100,22 @@ def card_by_id(store_id: int, public_id: str) -> CardView:
     raise UnknownCard
 
 
-def card_by_code(store_id: int, typed: str, bearer: Identity) -> CardView | None:
+def card_by_code(
+    store_id: int, typed: str, bearer: Identity, cart: Cart | None = None
+) -> CardView | None:
     """The usable card of a typed code, if any; a restricted one only for its owner."""
-    for view in _spendable(_BY_CODE, {"store": store_id, "digests": codes.typed_digests(typed)}):
+    parameters = {"store": store_id, "digests": codes.typed_digests(typed)}
+    for view in _spendable(_BY_CODE, parameters, cart):
         if not view.is_restricted or view.owner.matches(bearer):
             return view
     return None
 
 
-def cards_of(store_id: int, identity: Identity) -> list[CardView]:
+def cards_of(store_id: int, identity: Identity, cart: Cart | None = None) -> list[CardView]:
     """The usable cards of whoever the identity matches, each once, soonest expiry first."""
     customers = Customer.objects.filter(store_id=store_id).identified_by(identity)
     owners = list(customers.values_list("pk", flat=True)) if identity else []
-    return _spendable(_BY_OWNERS, {"store": store_id, "owners": owners}) if owners else []
+    return _spendable(_BY_OWNERS, {"store": store_id, "owners": owners}, cart) if owners else []
 
 
 def transactions_of(store_id: int, card_public_id: str) -> Sequence[Transaction]:
@@ -137,11 +151,25 @@ def steps_of(transaction: Transaction, kind: Operation.Kind) -> Sequence[Operati
     )
 
 
-def _spendable(statement: str, parameters: dict[str, Any]) -> list[CardView]:
-    """Without points worth less than a cent: checkout loops on a balance of 0 (issue 1356257)."""
-    return [view for view in _views(statement, parameters) if view.balance]
+def _spendable(statement: str, parameters: dict[str, Any], cart: Cart | None) -> list[CardView]:
+    """What may pay in the cart, without points worth less than a cent.
+
+    Checkout loops on a balance of 0 (known issue 1356257).
+    """
+    views = (view.within(cart) for view in _views(statement, parameters))
+    return [view for view in views if view.balance]
 
 
 def _views(statement: str, parameters: dict[str, Any]) -> list[CardView]:
     rows = prepared.rows(statement, {"now": timezone.now(), **parameters})
-    return [CardView(*(*row[:-OWNER_WIDTH], Identity(*row[-OWNER_WIDTH:]))) for row in rows]
+    return [
+        CardView(
+            *(
+                *row[:_RULE],
+                RedemptionRule(*row[_RULE:-_USABLE_AND_OWNER]),
+                row[-_USABLE_AND_OWNER],
+                Identity(*row[-OWNER_WIDTH:]),
+            )
+        )
+        for row in rows
+    ]

@@ -61,6 +61,22 @@ class ProgramAdmin(ProgramMessageURLs, ActionURLs, ReadOnlyAdmin[Program]):
             },
         ),
         (_("Messages"), {"fields": (*SWITCHES.values(), "code_in_message")}),
+        (
+            _("Paying with this credit"),
+            {
+                "fields": (
+                    "redemption_minimum_cart",
+                    "redemption_percent",
+                    "redemption_counts_shipping",
+                    "redemption_minimum",
+                    "redemption_maximum",
+                ),
+                "description": _(
+                    "Empty: no rule. Checkout shows no more of the balance than the rule allows,"
+                    " and says nothing of the rule: tell your customers."
+                ),
+            },
+        ),
         (_("Points"), {"fields": ("unit_name", "point", "finer_digits", "point_units")}),
         (_("Terms"), {"fields": ("terms_version", "terms")}),
     )

@@ -24,6 +24,7 @@ from loyalty.ledger.idempotency import (
     transaction_from,
 )
 from loyalty.models import Funding, GiftCard, Transaction
+from loyalty.redemption import RedemptionRule
 
 _FAR = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
@@ -78,6 +79,7 @@ class Position:
     refund_grace_days: int
     time_zone: str
     has_open_purchase: bool
+    redemption: RedemptionRule
     owner: Identity
     lots: Sequence[Lot]
     prior: Prior | None
@@ -114,12 +116,18 @@ HAS_OPEN_PURCHASE = """
         WHERE purchase.card_id = card.id AND purchase.kind = 'debit'
           AND purchase.released + purchase.refunded < purchase.amount))
 """
+# In the order of `RedemptionRule`.
+REDEMPTION = """
+    program.redemption_minimum_cart, program.redemption_percent, program.redemption_counts_shipping,
+    program.redemption_minimum, program.redemption_maximum
+"""
+REDEMPTION_WIDTH = 5
 _CARD = f"""
     balance.card_id, balance.version, balance.credited, balance.available, balance.held,
     card.public_id, card.program_id, card.status, card.valid_from, card.expires_at, card.currency,
     card.exponent, card.is_restricted, card.is_reloadable, card.is_reusable,
     store.currency, store.refund_grace_days, store.time_zone,
-    {HAS_OPEN_PURCHASE}
+    {HAS_OPEN_PURCHASE}, {REDEMPTION}
 """
 OWNER = """
     coalesce(owner.profile_id, ''), coalesce(owner.email, ''),
@@ -130,9 +138,10 @@ _FROM = """
     loyalty_balance balance
     JOIN loyalty_giftcard card ON card.id = balance.card_id
     JOIN loyalty_store store ON store.id = card.store_id
+    JOIN loyalty_program program ON program.id = card.program_id
     LEFT JOIN loyalty_customer owner ON owner.id = card.owner_id
 """
-_CARD_WIDTH, OWNER_WIDTH, _LOT_WIDTH = 19, 4, 8
+_CARD_WIDTH, OWNER_WIDTH, _LOT_WIDTH = 19 + REDEMPTION_WIDTH, 4, 8
 
 # Every lot with money in it, and the operation that carried the request id before. A scalar: it is
 # almost never there, and joining all of it would cost every purchase a third of its planning time.
@@ -240,4 +249,5 @@ def _read(statement: str, parameters: dict[str, Any]) -> Position:
         Prior.of(first[prior]) if first[prior] else None,
         transaction_from(first[prior + 1 :]),
     )
-    return Position(*first[:owner], *rest)
+    rule = owner - REDEMPTION_WIDTH
+    return Position(*(*first[:rule], RedemptionRule(*first[rule:owner]), *rest))

@@ -14,6 +14,7 @@ from loyalty.exceptions import (
     ExceedsHold,
     ExceedsTransaction,
     InsufficientBalance,
+    RedemptionRefused,
     SingleUseCardSpent,
     WrongCurrency,
     WrongOwner,
@@ -27,6 +28,7 @@ from loyalty.ledger.position import Lot, Position, lock_card, lock_transaction
 from loyalty.ledger.posting import declines_recorded, post, post_transaction
 from loyalty.models import Bucket, Operation, Origin, Transaction
 from loyalty.money import checked
+from loyalty.redemption import Cart
 
 AUTHORIZE, SETTLE, CANCEL = (
     Operation.Kind.AUTHORIZE,
@@ -43,14 +45,16 @@ def authorize(
     actor: str,
     buyer: Identity | None = None,
     token: str = "",
+    cart: Cart | None = None,
     order_id: str = "",
     order_sequence: str = "",
 ) -> Transaction:
     """Hold `amount` for a purchase: available → held, from the grants that expire soonest.
 
     Repeated, it answers with the first transaction, whatever became of the card since. An unknown
-    buyer and an empty token are not held against the shopper. Raises a `Decline` (recorded) when
-    the card may not pay, `RequestConflict`, `InvalidAmount`, `InvalidRequestId`, `LedgerBusy`.
+    buyer, an empty token and an unknown cart are not held against the shopper. Raises a `Decline`
+    (recorded) when the card may not pay, `RequestConflict`, `InvalidAmount`, `InvalidRequestId`,
+    `LedgerBusy`.
     """
     checked(amount)
     check_request_id(request_id)
@@ -63,6 +67,7 @@ def authorize(
             _check_usable(position, request.at)
             _check_bearer(position, buyer, token)
             movements = _hold(position, amount, request.at)
+            _check_redemption(position, amount, cart)
         opens = NewTransaction(Transaction.Kind.DEBIT, order_id, order_sequence)
         return post_transaction(position, request, movements, opens)
 
@@ -169,6 +174,13 @@ def _check_bearer(position: Position, buyer: Identity | None, token: str) -> Non
         raise WrongOwner
     if position.has_open_purchase:
         raise SingleUseCardSpent
+
+
+def _check_redemption(position: Position, amount: int, cart: Cart | None) -> None:
+    if not position.redemption.allows(
+        amount, cart, currency=position.currency, exponent=position.exponent
+    ):
+        raise RedemptionRefused
 
 
 def _hold(position: Position, amount: int, now: datetime.datetime) -> list[Movement]:

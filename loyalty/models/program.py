@@ -2,14 +2,31 @@
 
 import datetime
 from decimal import Decimal
+from typing import Any
 
-from django.core.validators import MaxValueValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from loyalty.models.grant import Funding
 from loyalty.models.store import Store
 from loyalty.money import FINER_DIGITS, exponent_of, to_decimal
+from loyalty.redemption import RedemptionRule
+
+
+def _money(verbose_name: StrOrPromise, **options: Any) -> models.DecimalField[Any, Any]:
+    """An amount of the store's currency that may be left out."""
+    return models.DecimalField(
+        verbose_name,
+        max_digits=17,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        **options,
+    )
 
 
 class Program(models.Model):
@@ -76,6 +93,23 @@ class Program(models.Model):
     code_in_message = models.CharField(
         _("how the owner gets the code"), max_length=4, choices=CodeIn, default=CodeIn.LINK
     )
+    redemption_minimum_cart = _money(
+        _("smallest order that it pays"),
+        help_text=_("Smaller orders are paid without this credit. Shipping counts."),
+    )
+    redemption_percent = models.DecimalField(
+        _("largest share of an order in percent"),
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(100)],
+    )
+    redemption_counts_shipping = models.BooleanField(
+        _("the share is also of shipping"), default=True, db_default=True
+    )
+    redemption_minimum = _money(_("smallest payment"))
+    redemption_maximum = _money(_("largest payment of an order"))
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -95,6 +129,32 @@ class Program(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Amounts no finer than the currency; a smallest payment below the largest."""
+        super().clean()
+        digits = exponent_of(self.store.currency) if self.store_id else None
+        for name in ("redemption_minimum_cart", "redemption_minimum", "redemption_maximum"):
+            amount = getattr(self, name)
+            if digits is not None and amount is not None and amount != round(amount, digits):
+                message = _("%(currency)s has no more than %(digits)s decimal places.")
+                named = {"currency": self.store.currency, "digits": digits}
+                raise ValidationError({name: ValidationError(message, params=named)})
+        least, most = self.redemption_minimum, self.redemption_maximum
+        if least is not None and most is not None and least > most:
+            message = _("The smallest payment is larger than the largest.")
+            raise ValidationError({"redemption_minimum": message})
+
+    @property
+    def redemption(self) -> RedemptionRule:
+        """How much of an order this credit may pay."""
+        return RedemptionRule(
+            self.redemption_minimum_cart,
+            self.redemption_percent,
+            self.redemption_counts_shipping,
+            self.redemption_minimum,
+            self.redemption_maximum,
+        )
 
     @property
     def exponent(self) -> int:

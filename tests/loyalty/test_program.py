@@ -6,6 +6,8 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from loyalty.models import Program, Store
+from loyalty.redemption import RedemptionRule
+from tests.builders import make_store
 
 
 def make_unsaved(currency: str = "BRL", **fields: Any) -> Program:
@@ -76,3 +78,43 @@ def test_counts_in_at_most_four_digits_more_than_the_currency() -> None:
 
 def test_is_called_by_its_name() -> None:
     assert str(Program(name="Vale-troca")) == "Vale-troca"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["minimum_cart", "minimum", "maximum"])
+def test_an_amount_of_its_rule_is_no_finer_than_the_currency(name: str) -> None:
+    program = Program(store=make_store(currency="CLP"), kind="gift_card", name="Vale")
+    setattr(program, f"redemption_{name}", Decimal("10.5"))
+
+    with pytest.raises(ValidationError) as refused:
+        program.full_clean()
+
+    assert refused.value.message_dict == {
+        f"redemption_{name}": ["CLP has no more than 0 decimal places."]
+    }
+
+
+@pytest.mark.django_db
+def test_the_smallest_payment_is_not_above_the_largest() -> None:
+    program = Program(
+        store=make_store(),
+        kind="gift_card",
+        name="Vale",
+        redemption_minimum=Decimal("10.01"),
+        redemption_maximum=Decimal(10),
+    )
+
+    with pytest.raises(ValidationError) as refused:
+        program.full_clean()
+
+    assert refused.value.message_dict == {
+        "redemption_minimum": ["The smallest payment is larger than the largest."]
+    }
+
+
+def test_a_program_has_no_rule_until_somebody_fills_one_in() -> None:
+    program = Program(kind="gift_card", name="Vale")
+
+    assert not program.redemption
+    program.redemption_percent = Decimal(30)
+    assert program.redemption == RedemptionRule(percent=Decimal(30))
