@@ -3,6 +3,7 @@
 import datetime
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,11 @@ def hold_twice() -> None:
     make_hold(card, 1)
 
 
+def hold_more_than_the_rule_allows() -> None:
+    program = make_program(redemption_maximum=Decimal("0.05"))
+    make_hold(make_card(program, balance=9), 6)
+
+
 def settle_too_much() -> None:
     make_settlement(make_hold(make_card(balance=100), 50), 51)
 
@@ -295,6 +301,7 @@ REFUSED: list[tuple[str, str, Callable[[], object]]] = [
     ("authorize", "wrong_owner", hold_by_a_stranger),
     ("authorize", "single_use_card_spent", hold_twice),
     ("authorize", "insufficient_balance", lambda: make_hold(make_card(balance=9), 10)),
+    ("authorize", "redemption_refused", hold_more_than_the_rule_allows),
     ("settle", "exceeds_hold", settle_too_much),
     ("cancel of a debit", "exceeds_transaction", cancel_too_much),
     ("cancel of a credit", "exceeds_transaction", take_back_too_much),
