@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalty', '0013_periodic_work'),
+        ('loyalty', '0014_differences'),
     ]
 
     operations = [
