@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import translation
 
 from loyalty.models import Program, Store
 from loyalty.redemption import RedemptionRule
@@ -89,9 +90,10 @@ def test_an_amount_of_its_rule_is_no_finer_than_the_currency(name: str) -> None:
     with pytest.raises(ValidationError) as refused:
         program.full_clean()
 
-    assert refused.value.message_dict == {
-        f"redemption_{name}": ["CLP has no more than 0 decimal places."]
-    }
+    with translation.override("en"):
+        assert refused.value.message_dict == {
+            f"redemption_{name}": ["CLP has no more than 0 decimal places."]
+        }
 
 
 @pytest.mark.django_db
@@ -107,9 +109,10 @@ def test_the_smallest_payment_is_not_above_the_largest() -> None:
     with pytest.raises(ValidationError) as refused:
         program.full_clean()
 
-    assert refused.value.message_dict == {
-        "redemption_minimum": ["The smallest payment is larger than the largest."]
-    }
+    with translation.override("en"):
+        assert refused.value.message_dict == {
+            "redemption_minimum": ["The smallest payment is larger than the largest."]
+        }
 
 
 def test_a_program_has_no_rule_until_somebody_fills_one_in() -> None:
