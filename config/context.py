@@ -13,7 +13,7 @@ from giftcard_provider.masking import masked_path, scrubbed
 
 # What a caller may name a request: anything else would let it write into our logs.
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_HEADERS = {"operation_id": "X-Vtex-Operation-Id", "traceparent": "Traceparent"}
+_HEADERS = {"operation_id": "HTTP_X_VTEX_OPERATION_ID", "traceparent": "HTTP_TRACEPARENT"}
 
 _context: ContextVar[Mapping[str, str] | None] = ContextVar("request_context", default=None)
 
@@ -29,13 +29,14 @@ class RequestContextMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve the request; its answer carries the id, so that a caller can name it to us."""
-        given = request.headers.get("X-Request-Id", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
-        named = {name: request.headers.get(header, "") for name, header in _HEADERS.items()}
-        _context.set(
-            {"request_id": request_id}
-            | {name: value for name, value in named.items() if _ID.fullmatch(value)}
-        )
+        context = {"request_id": request_id}
+        for name, header in _HEADERS.items():
+            value = request.META.get(header)
+            if value and _ID.fullmatch(value):
+                context[name] = value
+        _context.set(context)
         response = self._get_response(request)
         response.headers["X-Request-Id"] = request_id
         return response

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import simplejson
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -55,6 +56,18 @@ class StatusFilter(Choice):
         return {str(each): Q(status=each) for each in _STATUSES}
 
 
+class OutcomeFilter(ChoicesFilter):
+    """By how it ended; what was served is not here."""
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Every way but that one."""
+        return (
+            choice
+            for choice in super().choices(changelist)
+            if choice["display"] != Outcome.OK.label
+        )
+
+
 @admin.register(FailedCall)
 class FailedCallAdmin(LargeList[FailedCall], ReadOnlyAdmin[FailedCall]):
     """What VTEX asked for and did not get."""
@@ -71,7 +84,7 @@ class FailedCallAdmin(LargeList[FailedCall], ReadOnlyAdmin[FailedCall]):
         "milliseconds",
     )
     list_filter = (
-        ("outcome", ChoicesFilter),
+        ("outcome", OutcomeFilter),
         StatusFilter,
         ("endpoint", ChoicesFilter),
         ("store", RelationFilter),
@@ -146,7 +159,7 @@ class FailedCallAdmin(LargeList[FailedCall], ReadOnlyAdmin[FailedCall]):
     @admin.display(description=_("path"))
     def called(self, call: FailedCall) -> str:
         """Method and path."""
-        return str(call)
+        return f"{call.method} {call.path}"
 
     @admin.display(description=_("order"))
     def order(self, call: FailedCall) -> str:
@@ -174,7 +187,7 @@ def _body(text: str) -> str:
         text = simplejson.dumps(
             simplejson.loads(text, use_decimal=True), use_decimal=True, ensure_ascii=False, indent=2
         )
-    return format_html('<pre class="body">{}</pre>', text)
+    return format_html('<pre class="body" tabindex="0">{}</pre>', text)
 
 
 def failed_calls_of(request: HttpRequest, subject: Subject) -> Table | None:

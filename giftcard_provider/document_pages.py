@@ -8,10 +8,13 @@ import simplejson
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from giftcard_provider import described
 from giftcard_provider.openapi import document
 
 # Enough to show how a schema is put together; below it, its name says enough.
 _DEPTH = 6
+# As a purchase goes, not as paths are spelled.
+_ORDER = [operation["operationId"] for operation in described.OPERATIONS.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,13 @@ def as_json(request: HttpRequest) -> HttpResponse:
 
 def as_page(request: HttpRequest) -> HttpResponse:
     """The document to read."""
-    context = {"document": document(), "operations": list(_operations(document()))}
+    operations = sorted(_operations(document()), key=lambda each: _ORDER.index(each.key))
+    context = {"document": document(), "operations": operations}
     return render(request, "api/document.html", context)
 
 
-def _operations(described: dict[str, Any]) -> Iterator[Operation]:
-    for path, methods in described["paths"].items():
+def _operations(whole: dict[str, Any]) -> Iterator[Operation]:
+    for path, methods in whole["paths"].items():
         for method, operation in methods.items():
             body = operation.get("requestBody", {}).get("content", {})
             yield Operation(
@@ -71,12 +75,12 @@ def _operations(described: dict[str, Any]) -> Iterator[Operation]:
                 path=path,
                 summary=operation["summary"],
                 parameters=[_parameter(each) for each in operation["parameters"]],
-                body=_fields_of(body, described),
+                body=_fields_of(body, whole),
                 answers=[
                     Answer(
                         status,
                         answer["description"],
-                        _fields_of(answer.get("content", {}), described),
+                        _fields_of(answer.get("content", {}), whole),
                     )
                     for status, answer in operation["responses"].items()
                 ],
@@ -93,16 +97,16 @@ def _parameter(parameter: dict[str, Any]) -> Field:
     )
 
 
-def _fields_of(content: dict[str, Any], described: dict[str, Any]) -> list[Field]:
+def _fields_of(content: dict[str, Any], whole: dict[str, Any]) -> list[Field]:
     schema = content.get("application/json", {}).get("schema")
-    return list(_lines(schema, described, depth=0)) if schema else []
+    return list(_lines(schema, whole, depth=0)) if schema else []
 
 
-def _lines(schema: dict[str, Any], described: dict[str, Any], *, depth: int) -> Iterator[Field]:
-    schema = _resolved(schema, described)
+def _lines(schema: dict[str, Any], whole: dict[str, Any], *, depth: int) -> Iterator[Field]:
+    schema = _resolved(schema, whole)
     if "items" in schema:
         yield Field(depth, "[ ]", "list of", is_required=False, description="")
-        yield from _lines(schema["items"], described, depth=depth + 1)
+        yield from _lines(schema["items"], whole, depth=depth + 1)
         return
     if depth > _DEPTH:
         return
@@ -114,12 +118,12 @@ def _lines(schema: dict[str, Any], described: dict[str, Any], *, depth: int) -> 
             is_required=name in schema.get("required", []),
             description=each.get("description", ""),
         )
-        yield from _lines(each, described, depth=depth + 1)
+        yield from _lines(each, whole, depth=depth + 1)
 
 
-def _resolved(schema: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+def _resolved(schema: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
     reference = schema.get("$ref", "").rpartition("/")[2]
-    found: dict[str, Any] = described["components"]["schemas"].get(reference, schema)
+    found: dict[str, Any] = whole["components"]["schemas"].get(reference, schema)
     return found
 
 

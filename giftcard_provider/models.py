@@ -444,4 +444,4 @@ class FailedCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return f"{self.get_endpoint_display()} {self.pk}"

@@ -9,7 +9,8 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import cache
+from typing import TypeVar
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -22,6 +23,8 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+Metric = TypeVar("Metric", Counter, Histogram)
 
 log = logging.getLogger(__name__)
 
@@ -62,23 +65,23 @@ _not_kept = Counter(
 
 def answered(endpoint: str, outcome: str, seconds: float) -> None:
     """A call of the protocol was answered."""
-    _observe(_requests, seconds, endpoint=endpoint, outcome=outcome)
+    _observe(_requests, seconds, endpoint, outcome)
 
 
 def moved(verb: str, currency: str, units: int, exponent: int) -> None:
     """An amount was moved, and is committed."""
     # A float is what Prometheus counts in: for curves, never for the books.
-    _count(_money, float(Decimal(units).scaleb(-exponent)), verb=verb, currency=currency)
+    _count(_money, units / 10**exponent, verb, currency)
 
 
 def declined(verb: str, code: str) -> None:
     """A request was declined, and the record of it is committed."""
-    _count(_declines, verb=verb, code=code)
+    _count(_declines, 1, verb, code)
 
 
 def replayed(verb: str) -> None:
     """A request was met again and got its first answer."""
-    _count(_replays, verb=verb)
+    _count(_replays, 1, verb)
 
 
 def locked(seconds: float) -> None:
@@ -88,19 +91,25 @@ def locked(seconds: float) -> None:
 
 def failed_call_not_kept(why: str) -> None:
     """A failed call got no row in the log of them."""
-    _count(_not_kept, why=why)
+    _count(_not_kept, 1, why)
 
 
-def _count(counter: Counter, amount: float = 1, **labels: str) -> None:
+@cache
+def _labelled(metric: Metric, *values: str) -> Metric:
+    """The part of a metric with these values, found once: there are not many."""
+    return metric.labels(*values) if values else metric
+
+
+def _count(counter: Counter, amount: float, *labels: str) -> None:
     try:
-        counter.labels(**labels).inc(amount)
+        _labelled(counter, *labels).inc(amount)
     except Exception:
         log.warning("Something could not be counted.", exc_info=True)
 
 
-def _observe(histogram: Histogram, seconds: float, **labels: str) -> None:
+def _observe(histogram: Histogram, seconds: float, *labels: str) -> None:
     try:
-        (histogram.labels(**labels) if labels else histogram).observe(seconds)
+        _labelled(histogram, *labels).observe(seconds)
     except Exception:
         log.warning("Something could not be measured.", exc_info=True)
 

@@ -118,7 +118,7 @@ def test_the_page_of_a_call_shows_its_bodies_readably(
 ) -> None:
     page = client.get(reverse("admin:giftcard_provider_failedcall_change", args=[call.pk]))
 
-    assert b'<pre class="body">{\n  &quot;value&quot;: 1.10\n}</pre>' in page.content
+    assert b'<pre class="body" tabindex="0">{\n  &quot;value&quot;: 1.10\n}</pre>' in page.content
 
 
 def test_a_call_without_a_store_has_a_page_too(client: Client, viewer: User) -> None:

@@ -43,3 +43,12 @@ def test_refuses_limits_that_are_not_positive(settings: Settings, limit: int, se
     settings.GIFTCARD_PROVIDER_WRONG_CODES_WINDOW = datetime.timedelta(seconds=seconds)
 
     assert found() == ["giftcard_provider.E002"]
+
+
+@pytest.mark.parametrize(("calls", "ids"), [(50, []), (49, ["giftcard_provider.E003"])])
+def test_refuses_a_limit_of_calls_that_a_busy_store_would_meet(
+    settings: Settings, calls: int, ids: list[str]
+) -> None:
+    settings.CREDENTIAL_CALLS_PER_SECOND = calls
+
+    assert found() == ids

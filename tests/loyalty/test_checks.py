@@ -299,3 +299,43 @@ def test_says_nothing_of_roles_before_there_is_a_table_for_them(
     monkeypatch.setattr(connection.introspection, "table_names", list)
 
     assert checks.check_roles(databases=["default"]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, [], id="nobody"),
+        pytest.param({"METRICS_TOKEN": "k3Jd9sLq2mZx7Vb4Tn8wRc5y"}, [], id="a long token"),
+        pytest.param({"METRICS_TOKEN": "prometheus"}, ["loyalty.E019"], id="a short token"),
+        pytest.param({"METRICS_TOKEN": "x" * 40}, ["loyalty.E019"], id="one letter"),
+        pytest.param({"METRICS_NETWORKS": ["10.1.0.0/16", "fd00::/8"]}, [], id="networks"),
+        pytest.param({"METRICS_NETWORKS": ["10.1.0.1/16"]}, ["loyalty.E020"], id="no network"),
+        pytest.param({"METRICS_NETWORKS": ["0.0.0.0/0"]}, ["loyalty.E020"], id="everybody"),
+        pytest.param({"METRICS_NETWORKS": ["::/0", "x"]}, ["loyalty.E020"] * 2, id="two mistakes"),
+    ],
+)
+def test_metrics_are_for_whoever_operates_it(
+    settings: Settings, changes: dict[str, object], expected: list[str]
+) -> None:
+    for name, value in ({"METRICS_TOKEN": "", "METRICS_NETWORKS": []} | changes).items():
+        setattr(settings, name, value)
+
+    assert ids(checks.check_metrics()) == expected
+
+
+@pytest.mark.parametrize(
+    ("networks", "proxies", "expected"),
+    [
+        (["127.0.0.0/8"], 0, ["loyalty.W021"]),
+        (["::1/128"], 0, ["loyalty.W021"]),
+        (["127.0.0.0/8"], 1, []),
+        (["10.1.0.0/16"], 0, []),
+        (["x"], 0, []),
+    ],
+)
+def test_this_machine_is_not_trusted_with_metrics_when_a_proxy_may_be_on_it(
+    settings: Settings, networks: list[str], proxies: int, expected: list[str]
+) -> None:
+    settings.METRICS_NETWORKS, settings.TRUSTED_PROXIES = networks, proxies
+
+    assert ids(checks.check_metrics_behind_a_proxy()) == expected
