@@ -26,6 +26,7 @@ from loyalty.models import AuditAction
 
 __all__ = [
     "AMOUNTS",
+    "NAMES",
     "Action",
     "Adjust",
     "ApplyImport",
@@ -71,6 +72,8 @@ _BY_NAME: Mapping[str, type[Action]] = {
         UndoBatch,
     )
 }
+NAMES = tuple(_BY_NAME)
+"""The names of the actions, which are also those of their approvals."""
 
 
 def rebuilt(name: str, parameters: Mapping[str, Any]) -> Action:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -14,12 +15,12 @@ from django.views.decorators.http import require_POST
 from django_stubs_ext import StrOrPromise
 
 from loyalty import approvals
-from loyalty.actions import rebuilt
+from loyalty.actions import NAMES, rebuilt
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, badge, link, linked, moment, shown_moment
 from loyalty.admin.figures import Scale, changes, money_of
 from loyalty.approvals import ActionRefused
 from loyalty.exceptions import MESSAGES, LedgerError
-from loyalty.models import Approval, Reason
+from loyalty.models import Approval, AuditAction, Reason
 from loyalty.sign_in.address import actor_of
 
 State = Approval.Status
@@ -31,6 +32,21 @@ _KINDS = {
     State.REJECTED: "bad",
     State.LAPSED: "neutral",
 }
+
+
+class ActionFilter(admin.SimpleListFilter):
+    """By what was asked for: only actions can be."""
+
+    title = _("action")
+    parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The actions, in words."""
+        return [(name, AuditAction(name).label) for name in NAMES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Approval]) -> QuerySet[Approval]:
+        """The requests for one of them."""
+        return queryset.filter(action=self.value()) if self.value() else queryset
 
 
 @admin.register(Approval)
@@ -48,7 +64,7 @@ class ApprovalAdmin(ReadOnlyAdmin[Approval]):
         "asked_at",
         "decided_by",
     )
-    list_filter = ("status", "action", "store")
+    list_filter = ("status", ActionFilter, "store")
     list_select_related = (
         "store",
         "card__store",
@@ -128,6 +144,11 @@ class ApprovalAdmin(ReadOnlyAdmin[Approval]):
             (_("note of the decision"), approval.decision_note),
         ]
         return [(label, value) for label, value in facts if value not in {"", NOTHING}]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Approval]:
+        """With what every page shows."""
+        rows = super().get_queryset(request)
+        return rows.select_related("store", "card", "customer", "requested_by", "decided_by")
 
     @method_decorator(require_POST)
     def decide(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from typing import Any
 
 import time_machine
 from django.contrib.auth.models import Permission, User
@@ -9,7 +10,14 @@ from django.test import Client
 from django.urls import reverse
 
 from loyalty import reports
-from loyalty.models import GiftCard, Store, Transaction
+from loyalty.models import (
+    Discrepancy,
+    DiscrepancyKind,
+    GiftCard,
+    ReconciliationRun,
+    Store,
+    Transaction,
+)
 from tests.builders import (
     make_card,
     make_hold,
@@ -46,6 +54,37 @@ def make_months() -> tuple[Store, GiftCard, Transaction]:
         reports.aggregate_due()
         reports.count_expiring()
     return store, card, hold
+
+
+def make_discrepancies(store_id: int) -> None:
+    """One of each status."""
+    run = ReconciliationRun.objects.create(
+        store_id=store_id,
+        source=ReconciliationRun.Source.ORDERS,
+        by=ReconciliationRun.By.AUTHORIZED,
+        since=NOW - datetime.timedelta(days=1),
+        until=NOW,
+        compared_until=NOW,
+        started_at=NOW,
+    )
+    ends: tuple[dict[str, Any], ...] = (
+        {"status": "open"},
+        {"status": "ignored", "ignored_because": "known"},
+        {"status": "closed", "closed_at": NOW},
+    )
+    for end in ends:
+        Discrepancy.objects.create(
+            run=run,
+            store_id=store_id,
+            kind=DiscrepancyKind.DOUBLE_DEBIT,
+            key=end["status"],
+            severity=Discrepancy.Severity.HIGH,
+            currency="BRL",
+            amount=100,
+            first_seen=NOW,
+            last_seen=NOW,
+            **end,
+        )
 
 
 def grant(user: User, *codenames: str) -> None:

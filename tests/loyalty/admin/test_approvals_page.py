@@ -56,6 +56,22 @@ def test_the_list_says_what_waits_for_whom(decider: Client) -> None:
     assert "waiting" in text
 
 
+def test_the_list_is_narrowed_to_an_action_that_can_be_asked_for(decider: Client) -> None:
+    approval = ask(make_card(balance=1000))
+    address = reverse("admin:loyalty_approval_changelist")
+
+    found = {
+        name: decider.get(address, {"action": name}).context["cl"].result_count
+        for name in ("adjust", "close")
+    }
+    listed = decider.get(address).context["cl"]
+    offered = {choice["display"] for choice in listed.filter_specs[1].choices(listed)}
+
+    assert found == {"adjust": 1, "close": 0}
+    assert approval.get_action_display() in offered
+    assert "sign in" not in offered
+
+
 def test_the_page_shows_what_was_asked_for_and_why(decider: Client) -> None:
     approval = ask(make_card(balance=1000))
 

@@ -1,7 +1,6 @@
 import datetime
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import time_machine
@@ -13,9 +12,18 @@ from django.urls import reverse
 
 from loyalty import reports
 from loyalty.admin import home
-from loyalty.models import Approval, Discrepancy, DiscrepancyKind, Job, ReconciliationRun
+from loyalty.models import Approval, Job
 from tests.builders import make_card, make_program, make_store
-from tests.loyalty.admin.book_pages import NOW, make_months, now, rows_of, staff, text_of, tiles_of
+from tests.loyalty.admin.book_pages import (
+    NOW,
+    make_discrepancies,
+    make_months,
+    now,
+    rows_of,
+    staff,
+    text_of,
+    tiles_of,
+)
 
 SignedIn = Callable[[User], Client]
 
@@ -33,37 +41,6 @@ def make_approval(store_id: int, *, hours: int) -> Approval:
         requested_at=NOW,
         expires_at=NOW + datetime.timedelta(hours=hours),
     )
-
-
-def make_discrepancies(store_id: int) -> None:
-    """One of each status."""
-    run = ReconciliationRun.objects.create(
-        store_id=store_id,
-        source=ReconciliationRun.Source.ORDERS,
-        by=ReconciliationRun.By.AUTHORIZED,
-        since=NOW - datetime.timedelta(days=1),
-        until=NOW,
-        compared_until=NOW,
-        started_at=NOW,
-    )
-    ends: tuple[dict[str, Any], ...] = (
-        {"status": "open"},
-        {"status": "ignored", "ignored_because": "known"},
-        {"status": "closed", "closed_at": NOW},
-    )
-    for end in ends:
-        Discrepancy.objects.create(
-            run=run,
-            store_id=store_id,
-            kind=DiscrepancyKind.DOUBLE_DEBIT,
-            key=end["status"],
-            severity=Discrepancy.Severity.HIGH,
-            currency="BRL",
-            amount=100,
-            first_seen=NOW,
-            last_seen=NOW,
-            **end,
-        )
 
 
 @now
