@@ -42,7 +42,7 @@ class ActionFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The actions, in words."""
-        return [(name, AuditAction(name).label) for name in NAMES]
+        return [(name, str(AuditAction(name).label)) for name in NAMES]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Approval]) -> QuerySet[Approval]:
         """The requests for one of them."""

@@ -3,13 +3,14 @@
 The database itself refuses to change or delete an event.
 """
 
+import zoneinfo
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -21,7 +22,7 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty import privacy, roles
 from loyalty.actions import AMOUNTS
-from loyalty.admin.base import NOTHING, ReadOnlyAdmin, link, shown_amount, shown_moment
+from loyalty.admin.base import NOTHING, ReadOnlyAdmin, link, shown_amount
 from loyalty.admin.figures import LABELS, STATES, Change, Scale, changes
 from loyalty.admin.limits import shown
 from loyalty.models import AuditAction, AuditEvent, GiftCard, Reason, Store
@@ -105,11 +106,15 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
 
     @admin.display(description=_("at"), ordering="id")
     def moment(self, event: AuditEvent) -> str:
-        """By the clock of the store; of what belongs to none, in UTC, and says so."""
-        if event.store is not None:
-            return shown_moment(event.at, event.store)
-        local = timezone.localtime(event.at, timezone.get_default_timezone())
-        return f"{date_format(local, 'SHORT_DATETIME_FORMAT', use_l10n=True)} UTC"
+        """By the clock of the store; of what belongs to none, by that of the first store."""
+        zone = event.store.time_zone if event.store else getattr(event, "first_zone", None)
+        local = timezone.localtime(event.at, zoneinfo.ZoneInfo(zone or "UTC"))
+        return f"{date_format(local, 'SHORT_DATETIME_FORMAT', use_l10n=True)} {local:%Z}"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+        """With the time zone that events of no store are shown in."""
+        zones = Store.objects.order_by("pk").values("time_zone")[:1]
+        return super().get_queryset(request).annotate(first_zone=Subquery(zones))
 
     @admin.display(description=_("person"))
     def who(self, event: AuditEvent) -> str:

@@ -4,7 +4,6 @@ Without Chromium these tests are skipped and say so; with REQUIRE_BROWSER set th
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,20 +18,9 @@ from pytest_django.live_server_helper import LiveServer
 from loyalty import jobs
 from loyalty.models import SpendingLimit
 from loyalty.tasks import HANDLERS
+from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.builders import new_id
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PASSWORD = "a long password"
 
 DeskOf = Callable[..., "Desk"]

@@ -1,9 +1,11 @@
 """The audit trail's pages."""
 
+import datetime
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Group, User
 from django.db import DatabaseError, connection
 from django.db.transaction import atomic
@@ -123,9 +125,25 @@ def test_shows_who_when_from_where_and_about_what(
     assert f"/admin/loyalty/giftcard/{trail['adjust'].card_id}/change/" in text
     assert "BRL\u00a01,234.56" in text
 
-    assert " UTC" in text_of(boss, trail["changed"])
     assert f"/admin/auth/user/{caio.pk}/change/" in text_of(boss, trail["changed"])
     assert "198.51.100.9" in text_of(boss, trail["failed"])
+
+
+def moments(client: Client) -> list[str]:
+    page = client.get(LIST).context["cl"]
+    return [page.model_admin.moment(event) for event in page.result_list]
+
+
+def test_all_of_it_is_shown_by_the_clocks_of_the_stores(boss: Client) -> None:
+    with time_machine.travel(datetime.datetime(2026, 7, 10, 12, tzinfo=datetime.UTC), tick=False):
+        audit.record(AuditAction.SIGNED_OUT, None)
+        without_stores = moments(boss)
+        make_store(time_zone="America/Sao_Paulo")
+        audit.record(AuditAction.EXPORT, None, store=make_store(time_zone="America/Santiago"))
+        with_stores = moments(boss)
+
+    assert without_stores == ["07/10/2026 noon UTC"]
+    assert with_stores == ["07/10/2026 8 a.m. -04", "07/10/2026 9 a.m. -03"]
 
 
 def test_a_name_that_nobody_has_is_said_so(boss: Client) -> None:

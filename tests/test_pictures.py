@@ -1,0 +1,29 @@
+"""The pictures of docs/back-office.md: there, of both themes, small, and none that nobody sees."""
+
+import re
+
+from config.env import BASE_DIR
+from tests.browser.screenshots import IMAGES, MOST_BYTES
+
+TEXT = (BASE_DIR / "docs" / "back-office.md").read_text()
+
+
+def test_every_picture_is_there_in_light_and_in_dark_and_every_one_is_shown() -> None:
+    shown = re.findall(
+        r'srcset="images/([\w-]+)-dark\.png".*?src="images/([\w-]+)-light\.png"', TEXT
+    )
+
+    assert all(dark == light for dark, light in shown)
+    assert {path.name for path in IMAGES.iterdir()} == {
+        f"{name}-{theme}.png" for name, _ in shown for theme in ("light", "dark")
+    }
+
+
+def test_no_picture_is_large() -> None:
+    large = [path.name for path in IMAGES.iterdir() if path.stat().st_size > MOST_BYTES]
+
+    assert large == []
+
+
+def test_who_cannot_see_a_picture_reads_what_it_shows() -> None:
+    assert TEXT.count("<img ") == len(re.findall(r'<img alt="[^"]{10,}"', TEXT))
