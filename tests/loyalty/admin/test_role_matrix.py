@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, resolve, reverse
 from django.utils import timezone
 
-from giftcard_provider.models import Credential, VtexKeys
+from giftcard_provider.models import Credential, FailedCall, VtexKeys
 from loyalty import approvals, audit, batches, jobs, notifications, reconciliation, roles
 from loyalty.actions import Adjust
 from loyalty.admin.forms import FORMS
@@ -52,6 +52,7 @@ from loyalty.order_sources import Window, WindowKind
 from loyalty.roles import Role
 from loyalty.tasks import HANDLERS
 from tests.builders import history, make_program
+from tests.giftcard_provider.test_call_pages import make_call
 from tests.loyalty.admin.conftest import Books, confirm_password
 from tests.loyalty.admin.test_pages import Inline
 from tests.loyalty.imports.conftest import make_import
@@ -123,7 +124,7 @@ def line(what: str, address: Address, *allowed: Role) -> Line:
 SEEN: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((Store, Program, Customer, GiftCard, Balance, Grant), ALL),
     **dict.fromkeys((Transaction, Operation, Entry, Batch, ImportFile, Job, Approval), ALL),
-    **dict.fromkeys((ReconciliationRun, Discrepancy, Notification), ALL),
+    **dict.fromkeys((ReconciliationRun, Discrepancy, Notification, FailedCall), ALL),
     **dict.fromkeys((AuditEvent, MonthClosing), frozenset({F, A})),
     **dict.fromkeys((User, Group, SpendingLimit, Credential, VtexKeys), frozenset({A})),
 }
@@ -304,6 +305,7 @@ def make_rows(card: GiftCard) -> None:
     batches.draft(plan, created_by=other)
     Job.objects.create(kind=JobKind.ISSUE_BATCH, status=Job.Status.FAILED)
     MonthClosing.objects.create(store=card.store, month=JANUARY, taken_at=timezone.now())
+    make_call(store=card.store)
     if card.owner:
         notifications.request_statement(card.owner, token="first", actor=acting(other))
 
