@@ -219,6 +219,9 @@ ACTIONS = [
     line("switch messages on", of(Program, "loyalty_program_messages"), A),
     line("write a message's words", of(Program, "loyalty_program_words", "issued", "en"), A),
     line("release what differs", first(Discrepancy, "action", "release"), S, M),
+    line("refund what differs", first(Discrepancy, "action", "refund"), S, M),
+    line("settle what differs", first(Discrepancy, "action", "settle"), M),
+    line("take back what differs", first(Discrepancy, "action", "take-back"), S, M),
     line("differences as CSV", page("loyalty_discrepancy_csv"), M, F, A),
     line("decide about a difference", first(Discrepancy, "triage"), M, F),
     line("compare with VTEX", page("loyalty_reconciliationrun_start"), M, F),
@@ -275,8 +278,8 @@ FREE = {
 def as_role(books: Books) -> Callable[[Role], Client]:
     """Somebody of a role, in books with a row of everything."""
     roles.sync()
-    make_difference(books.debit)
     make_rows(books.card)
+    make_difference(books.debit)  # its comparison is begun, and done by nobody
 
     def client_of(role: Role) -> Client:
         user = User.objects.create_user(f"one-{role}", is_staff=True)
