@@ -44,7 +44,7 @@ from config.logging import logging_config
 
 logging.config.dictConfig(logging_config(level="INFO"))
 for path in ("/card/228.1:1xWDj1:NSE0/", "/messages/no-reminders/1:GxJi/", "/health/card"):
-    logging.warning("Not Found: %s", path, extra={"request": f"<WSGIRequest: GET '{path}'>"})
+    logging.warning("Not Found: %s", path, extra={"call": f"<WSGIRequest: GET '{path}'>"})
 """
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
@@ -52,6 +52,6 @@ for path in ("/card/228.1:1xWDj1:NSE0/", "/messages/no-reminders/1:GxJi/", "/hea
 
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     paths = ("/card/***/", "/messages/no-reminders/***/", "/health/card")
-    assert [(line["message"], line["request"]) for line in lines] == [
+    assert [(line["message"], line["call"]) for line in lines] == [
         (f"Not Found: {path}", f"<WSGIRequest: GET '{path}'>") for path in paths
     ]

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import IntegrityError
 from django.utils import timezone
 
-from loyalty import lookup, privacy, wallets
+from loyalty import lookup, notifications, privacy, wallets
 from loyalty.audit import Actor
 from loyalty.identity import Identity
 from loyalty.models import Approval, AuditAction, AuditEvent, Batch, Customer, ImportFile
@@ -311,3 +311,18 @@ def test_old_failures_to_sign_in_are_forgotten() -> None:
 
     assert out.getvalue() == "Import files emptied: 0. Failures to sign in: 1. Failed calls: 0.\n"
     assert AccessAttempt.objects.get().username == "day 20"
+
+
+def test_a_copy_names_the_messages_and_the_wishes(ana: Customer, actor: Actor) -> None:
+    notifications.request_statement(ana, token="a", actor=actor)
+    notifications.stop_reminders(ana, actor=actor)
+
+    facts = privacy.export(Customer.objects.get(pk=ana.pk), actor=actor)
+
+    [message] = facts["messages"]
+    assert (message["kind"], message["status"], message["sent_at"]) == (
+        "statement",
+        "waiting",
+        None,
+    )
+    assert facts["person"]["wants_no_reminders_since"] is not None
