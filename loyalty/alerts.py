@@ -16,15 +16,16 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.mail import EmailMessage, get_connection
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 from django.utils.translation import gettext, override
 
-from loyalty import periodic
-from loyalty.models import Alert, Job, PeriodicWork
+from loyalty import periodic, proofs
+from loyalty.models import Alert, Job, PeriodicWork, Store
 from loyalty.notifications.mailer import can_send
 from loyalty.notifications.smtp import OutcomeUnknown
+from loyalty.reports.holds import older_than
 from loyalty.schedule import PERIODIC, WATCH
 
 # A job waits for others; longer than this, there is nobody to do it.
@@ -50,18 +51,14 @@ class Condition:
 def watch() -> dict[str, int]:
     """Remember what is wrong and what is over, and send what was not sent; how many of each."""
     now = {condition.key: condition for condition in _conditions()}
-    known = set(Alert.objects.filter(key__in=now).values_list("key", flat=True))
-    for key in now.keys() - known:
-        log.error("Alert: %s", key)
-    Alert.objects.bulk_create(
-        [
-            Alert(key=each.key, kind=each.kind, about=dict(each.about))
-            for each in now.values()
-            if each.key not in known
-        ],
-        ignore_conflicts=True,
-    )
-    Alert.objects.filter(key__in=known, ended_at__isnull=False).update(ended_at=None)
+    known = Alert.objects.filter(key__in=now).in_bulk(field_name="key")
+    for each in now.values():
+        about = dict(each.about)
+        if each.key not in known:
+            log.error("Alert: %s", each.key)
+            Alert.objects.get_or_create(key=each.key, defaults={"kind": each.kind, "about": about})
+        elif known[each.key].ended_at or known[each.key].about != about:
+            Alert.objects.filter(key=each.key).update(ended_at=None, about=about)
     Alert.objects.filter(ended_at=None).exclude(key__in=now).update(ended_at=timezone.now())
     return {"alerts": len(now), "sent": _send()}
 
@@ -103,6 +100,13 @@ def _texts() -> Mapping[Kind, str]:
         Kind.LATE: gettext("Late: “%(work)s” was not done in time."),
         Kind.FAILED: gettext("Failed: “%(work)s”. %(error)s"),
         Kind.JOB_FAILED: gettext("Job %(number)s failed. %(error)s"),
+        Kind.BOOKS_WRONG: gettext(
+            "The books are wrong: a proof found %(number)s differences. Nothing was stopped. Tell"
+            " whoever operates the system at once, and correct nothing by hand before."
+        ),
+        Kind.HOLDS_OLD: gettext(
+            "%(store)s: %(number)s purchases hold money for more than %(days)s days."
+        ),
         Kind.JOB_WAITS: gettext("Job %(number)s waits, and no worker takes it up."),
     }
 
@@ -110,6 +114,8 @@ def _texts() -> Mapping[Kind, str]:
 def _conditions() -> Iterator[Condition]:
     yield from _periodic()
     yield from _jobs()
+    yield from _books()
+    yield from _holds()
 
 
 def _periodic() -> Iterator[Condition]:
@@ -136,6 +142,24 @@ def _jobs() -> Iterator[Condition]:
     waiting = Job.objects.filter(is_open & nobody_came).order_by("pk").first()
     if waiting:
         yield Condition(f"waits:{waiting.pk}", Kind.JOB_WAITS, {"number": waiting.pk})
+
+
+def _books() -> Iterator[Condition]:
+    """By the proof that first found them: a thousand wrong cards are one incident."""
+    by_proof = proofs.open_differences().values_list("proof").annotate(number=Count("pk"))
+    for proof, number in by_proof.order_by("-proof")[:_MOST]:
+        yield Condition(f"books:{proof}", Kind.BOOKS_WRONG, {"number": number})
+
+
+def _holds() -> Iterator[Condition]:
+    """By store and the day of the latest: another one that gets old is another incident."""
+    for store in Store.objects.order_by("pk"):
+        days = store.open_hold_alert_days
+        old = older_than(store, days).aggregate(number=Count("pk"), latest=Max("opened_at"))
+        if old["number"]:
+            day = timezone.localdate(old["latest"], timezone=store.zone)
+            about = {"number": old["number"], "store": store.name, "pk": store.pk, "days": days}
+            yield Condition(f"holds:{store.pk}:{day}", Kind.HOLDS_OLD, about)
 
 
 def _send() -> int:

@@ -87,7 +87,7 @@ def carry_out(action: Action, *, actor: Actor, token: str) -> Outcome:
     request_id = request_id_of(action, actor=actor, token=token)
     if known := Approval.objects.filter(request_id=request_id).first():
         return Outcome(approval=known, is_repeat=True)
-    if not _reserve(action, actor.user, request_id):
+    if action.is_unproven or not _reserve(action, actor.user, request_id):
         return _ask(action, actor, request_id)
     is_repeat = AuditEvent.objects.filter(action=action.name, request_id=request_id).exists()
     before = action.figures()
@@ -112,6 +112,8 @@ def refuse_own(action: Action, user: User) -> None:
 
 def needs_another_person(action: Action, user: User) -> bool:
     """Whether the action, as things stand, would wait for another person."""
+    if action.is_unproven:
+        return True
     amount = _minor_units(action)
     limit = limits.limit_of(user, action.currency)
     if limit.per_action is not None and amount > limit.per_action:

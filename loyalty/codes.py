@@ -36,6 +36,7 @@ class _Key:
     token: bytes
     files: bytes
     addresses: bytes
+    chain: bytes
 
     @classmethod
     def from_base64(cls, encoded: str) -> "_Key":
@@ -51,6 +52,7 @@ class _Key:
             token=derived(b"token"),
             files=derived(b"files"),
             addresses=derived(b"addresses"),
+            chain=derived(b"chain"),
         )
 
 
@@ -172,6 +174,11 @@ def _sealed_with(sealed: bytes) -> _Key:
             return key
     msg = "The key of this code is not among LOYALTY_CODE_KEYS."
     raise LookupError(msg)
+
+
+def chain_keys() -> list[tuple[str, bytes]]:
+    """Name and key of the chains of entries: first the one that makes links, all that check."""
+    return [(key.id.hex(), key.chain) for key in _keys()]
 
 
 def is_current(sealed: bytes) -> bool:

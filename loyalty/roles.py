@@ -56,7 +56,7 @@ _VIEWER = _view(
     *("store", "program", "customer", "giftcard", "balance", "grant", "transaction", "operation"),
     *("entry", "batch", "batchowner", "importfile", "job", "approval"),
     *("openhold", "expiringmoney"),
-    "periodicwork",
+    *("periodicwork", "proof", "proofdifference"),
     *("reconciliationrun", "discrepancy"),
     "notification",
 ) | {"giftcard_provider.view_failedcall"}

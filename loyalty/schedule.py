@@ -60,6 +60,13 @@ KEEP_BOOKS = Work(
     limit=25 * MINUTE,
 )
 EXPIRE_CREDIT = Work("expire_credit", _("Book expired credit"), HOUR, 3 * HOUR, offset=MINUTE)
+# In the night of the stores; everything on Sundays.
+PROVE_CHANGES = Work(
+    "prove_changes", _("Prove the books, what changed"), DAY, DAY / 2, offset=5 * HOUR
+)
+PROVE_ALL = Work(
+    "prove_all", _("Prove the books, everything"), WEEK, DAY, offset=6 * DAY + 6 * HOUR
+)
 SCHEDULE_REMINDERS = Work(
     "schedule_reminders", _("Remind customers of credit that ends soon"), 15 * MINUTE, DAY / 2
 )
@@ -76,7 +83,7 @@ PURGE_PERSONAL_DATA = Work(
 PERIODIC: Mapping[str, Work] = {
     work.name: work
     for work in (
-        *(TEND_APPROVALS, KEEP_BOOKS, EXPIRE_CREDIT),
+        *(TEND_APPROVALS, KEEP_BOOKS, EXPIRE_CREDIT, PROVE_CHANGES, PROVE_ALL),
         *(SCHEDULE_REMINDERS, SEND_MESSAGES, START_RECONCILIATIONS, WATCH, PURGE_PERSONAL_DATA),
     )
 }

@@ -21,6 +21,7 @@ from loyalty import (
     notifications,
     periodic,
     privacy,
+    proofs,
     reconciliation,
     reports,
     schedule,
@@ -38,6 +39,8 @@ HANDLERS: Mapping[str, Handler] = {
     JobKind.APPLY_IMPORT: imports.apply_chunk,
     JobKind.RECONCILE: reconciliation.reconcile_chunk,
     JobKind.EXPIRE: expiry.expire_chunk,
+    JobKind.PROVE_CHANGES: proofs.prove_chunk,
+    JobKind.PROVE_ALL: proofs.prove_chunk,
 }
 
 # A worker that is told to stop has stopped after this time, and another one goes on at once.
@@ -104,6 +107,18 @@ def schedule_reminders() -> Result:
 def send_messages() -> Result:
     """Send the messages that wait."""
     return notifications.send_due()
+
+
+@periodic_task(schedule.PROVE_CHANGES)
+def prove_changes() -> Result:
+    """Prove the cards that changed since everything was proved: a job."""
+    return jobs.again(JobKind.PROVE_CHANGES)
+
+
+@periodic_task(schedule.PROVE_ALL)
+def prove_all() -> Result:
+    """Prove all cards: a job."""
+    return jobs.again(JobKind.PROVE_ALL)
 
 
 @periodic_task(schedule.START_RECONCILIATIONS)

@@ -79,6 +79,11 @@ class Action(ABC):
         """What else it is about: the audit trail leads there."""
         return None
 
+    @property
+    def is_unproven(self) -> bool:
+        """Whether another person has to stand in for evidence that is missing, however little."""
+        return False
+
     def favors(self, identity: Identity) -> bool:
         """Whether this person would gain by it: nobody may give credit to themselves."""
         return False

@@ -1,12 +1,15 @@
 """What staff do to a transaction or an operation of a card."""
 
+import datetime
 from dataclasses import dataclass
 from functools import cached_property
+
+from django.utils import timezone
 
 from loyalty import ledger
 from loyalty.actions.base import CardAction, Subject, is_owner
 from loyalty.identity import Identity
-from loyalty.models import AuditAction, Bucket, Operation, Transaction
+from loyalty.models import AuditAction, Bucket, Discrepancy, Operation, Transaction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,20 @@ class Cancel(TransactionAction):
 
     name = AuditAction.CANCEL
     permission = "loyalty.cancel_transaction"
+
+    @property
+    def is_unproven(self) -> bool:
+        """An old hold whose order the store has not called canceled: goods may be on the way."""
+        days = datetime.timedelta(days=self.store.open_hold_alert_days)
+        purchase = self.transaction
+        if not purchase.held or purchase.created_at > timezone.now() - days:
+            return False
+        evidence = Discrepancy.objects.filter(
+            transaction=purchase,
+            status=Discrepancy.Status.OPEN,
+            remedy__in=[Discrepancy.Remedy.RELEASE, Discrepancy.Remedy.REFUND],
+        )
+        return not evidence.exists()
 
     def favors(self, identity: Identity) -> bool:
         """The owner gains by a refund."""

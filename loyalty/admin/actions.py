@@ -143,6 +143,7 @@ class _Doing:
             seen=_fingerprint(preview),
             amount=money_of(action.amount, scale) if action.amount else "",
             needs_another=approvals.needs_another_person(action, user),
+            is_unproven=action.is_unproven,
         )
 
     def _form_page(self, form: ActionForm) -> HttpResponse:
@@ -181,7 +182,7 @@ class _Doing:
         if outcome.approval and outcome.approval.state == Approval.Status.WAITING:
             messages.warning(
                 self.request,
-                _("This is above your limit. It waits for another person; nothing has moved yet."),
+                _("It waits for another person; nothing has moved yet."),
             )
         elif outcome.is_repeat:
             messages.info(self.request, _("This was done already; nothing was done twice."))

@@ -1,6 +1,7 @@
 """Purchases that hold money for longer than they should."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from django.contrib import admin
@@ -29,10 +30,10 @@ from loyalty.admin.book_pages import (
 )
 from loyalty.models import OpenHold, Store, Transaction
 from loyalty.money import to_decimal
-from loyalty.reports.holds import held_totals, open_holds
+from loyalty.reports.holds import OrderState, held_totals, open_holds, order_states
 from loyalty.reports.sums import progress
 
-_A_PAGE = 50
+_A_PAGE, _A_CHUNK = 50, 2000
 _MOST_DAYS = 3650
 
 
@@ -77,7 +78,11 @@ def holds_page(request: HttpRequest) -> HttpResponse:
             )
             for total in totals
         ],
-        table=_table(shown.object_list, store),
+        table=_table(
+            shown.object_list,
+            store,
+            may_release=request.user.has_perm("loyalty.cancel_transaction"),
+        ),
         shown=shown,
         previous=query(store=store.pk, days=days, p=shown.number - 1),
         following=query(store=store.pk, days=days, p=shown.number + 1),
@@ -94,15 +99,18 @@ def _days(request: HttpRequest, store: Store) -> int:
     )
 
 
-def _table(found: Any, store: Store) -> Table:
+def _table(found: Any, store: Store, *, may_release: bool) -> Table:
+    released = [Cell("")] if may_release else []
     table = Table(
         _("Oldest first"),
         [
             *(Cell(_("held since")), Cell(_("age"), is_figure=True)),
             *(Cell(_("amount"), is_figure=True), Cell(_("order"))),
-            *(Cell(_("gift card")), Cell(_("owner"))),
+            *(Cell(_("in the store")), Cell(_("gift card")), Cell(_("owner")), *released),
         ],
     )
+    found = list(found)
+    states = order_states(found)
     for hold in found:
         debit: Transaction = hold.transaction
         card = debit.card
@@ -114,12 +122,28 @@ def _table(found: Any, store: Store) -> Table:
                     Cell(ngettext("%(n)s day", "%(n)s days", age) % {"n": age}, is_figure=True),
                     Cell(shown_amount(debit.held, card), is_figure=True),
                     Cell(debit.order_id or "-", href=_url(debit)),
+                    _order_state(states.get(debit.pk), store),
                     Cell(str(card), href=_url(card)),
                     Cell(str(card.owner), href=_url(card.owner)) if card.owner else Cell("-"),
+                    *([Cell(_("Release"), href=_release(debit))] if may_release else []),
                 ]
             )
         )
     return table
+
+
+def _order_state(state: OrderState | None, store: Store) -> Cell:
+    """What the store said last, and when; it leads to the difference that says so."""
+    if state is None:
+        return Cell(_("not known"))
+    seen = shown_moment(state.seen_at, store)
+    text = _("%(status)s, seen %(when)s") % {"status": state.status, "when": seen}
+    href = reverse("admin:loyalty_discrepancy_change", args=[state.difference])
+    return Cell(text, href=href)
+
+
+def _release(debit: Transaction) -> str:
+    return reverse("admin:loyalty_transaction_action", args=[debit.pk, "cancel"])
 
 
 def _age(debit: Transaction) -> int:
@@ -132,19 +156,24 @@ def _url(row: Any) -> str:
 
 _HEADER = (
     *(_("held since"), _("age in days"), _("order"), _("transaction"), _("currency")),
-    *(_("amount"), _("gift card")),
+    *(_("amount"), _("gift card"), _("in the store")),
 )
 
 
 def _csv_rows(found: QuerySet[OpenHold], store: Store) -> Iterator[Sequence[object]]:
     """Owners are left out: the card leads to them."""
-    for hold in found.iterator(chunk_size=2000):
-        debit: Transaction = hold.transaction
-        yield (
-            *(timezone.localtime(debit.created_at, store.zone), _age(debit), debit.order_id),
-            *(debit.public_id, hold.currency),
-            *(to_decimal(debit.held, exponent=hold.exponent), str(debit.card)),
-        )
+    rows = found.iterator(chunk_size=_A_CHUNK)
+    while chunk := list(islice(rows, _A_CHUNK)):
+        states = order_states(chunk)
+        for hold in chunk:
+            debit: Transaction = hold.transaction
+            state = states.get(debit.pk)
+            yield (
+                *(timezone.localtime(debit.created_at, store.zone), _age(debit), debit.order_id),
+                *(debit.public_id, hold.currency),
+                *(to_decimal(debit.held, exponent=hold.exponent), str(debit.card)),
+                state.status if state else "",
+            )
 
 
 def urls(site: admin.AdminSite) -> list[URLPattern]:

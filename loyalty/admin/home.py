@@ -100,6 +100,10 @@ def _alert(alert: Alert) -> tuple[str, str]:
     """What is wrong, and the page that knows more."""
     if alert.kind in {Alert.Kind.JOB_FAILED, Alert.Kind.JOB_WAITS}:
         href = reverse("admin:loyalty_job_change", args=[alert.about["number"]])
+    elif alert.kind == Alert.Kind.HOLDS_OLD:
+        href = reverse("admin:books_holds") + query(store=alert.about["pk"])
+    elif alert.kind == Alert.Kind.BOOKS_WRONG:
+        href = reverse("admin:loyalty_proofdifference_changelist") + query(gone_at__isempty=1)
     else:
         href = reverse("admin:periodic_work")
     return alerts.words(alert), href

@@ -45,7 +45,7 @@ def violations(
     outside, everything is read from one snapshot, so that money in flight is never half seen.
     """
     found: list[Violation] = []
-    with _one_snapshot(), connection.cursor() as cursor:
+    with one_snapshot(), connection.cursor() as cursor:
         for invariant in INVARIANTS:
             cursor.execute(
                 f"{_scope(card_ids, store_id)} SELECT * FROM ({invariant.sql}) violation"
@@ -58,7 +58,8 @@ def violations(
 
 
 @contextmanager
-def _one_snapshot() -> Iterator[None]:
+def one_snapshot() -> Iterator[None]:
+    """Whatever is read inside is of one instant; inside a transaction, as that one sees it."""
     if connection.in_atomic_block:
         yield
         return

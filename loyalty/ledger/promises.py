@@ -12,7 +12,8 @@ class Invariant:
     """One promise of the books, and the query that finds what breaks it.
 
     The query sees `card`, `balance`, `lot` (the grants), `txn`, `operation` and `entry`: the whole
-    tables, or the part of them that is being verified.
+    tables, or the part of them that is being verified. Each speaks of one card, or is a sum over
+    cards: so books are right when every part of them is. I16 lets no row hide between two parts.
     """
 
     name: str
@@ -402,6 +403,32 @@ INVARIANTS: Sequence[Invariant] = (
         ) moved
         GROUP BY card_id, operation_id, reverses_id, grant_id
         HAVING sum(taken) <> sum(put_back)
+        """,
+    ),
+    Invariant(
+        "I16",
+        "what belongs to a card's rows is of the same card: operations, transactions and grants",
+        """
+        SELECT entry.card_id, 'entry ' || entry.seq AS row, parent.card_id AS other_card
+        FROM entry JOIN loyalty_operation parent ON parent.id = entry.operation_id
+        WHERE parent.card_id <> entry.card_id
+        UNION ALL
+        SELECT entry.card_id, 'entry ' || entry.seq, parent.card_id
+        FROM entry
+        JOIN loyalty_grant parent ON parent.id IN (entry.grant_id, entry.landing_grant_id)
+        WHERE parent.card_id <> entry.card_id
+        UNION ALL
+        SELECT entry.card_id, 'entry ' || entry.seq, parent.card_id
+        FROM entry JOIN loyalty_transaction parent ON parent.id = entry.transaction_id
+        WHERE parent.card_id <> entry.card_id
+        UNION ALL
+        SELECT operation.card_id, 'operation ' || operation.id, parent.card_id
+        FROM operation JOIN loyalty_transaction parent ON parent.id = operation.transaction_id
+        WHERE parent.card_id <> operation.card_id
+        UNION ALL
+        SELECT lot.card_id, 'grant ' || lot.id, parent.card_id
+        FROM lot JOIN loyalty_operation parent ON parent.id = lot.operation_id
+        WHERE parent.card_id <> lot.card_id
         """,
     ),
 )

@@ -31,6 +31,7 @@ from loyalty.models.notification import (
 from loyalty.models.operation import Operation, OperationKind, Outcome, Reason
 from loyalty.models.periodic import Alert, PeriodicWork
 from loyalty.models.program import Program
+from loyalty.models.proof import ChainLink, Proof, ProofDifference
 from loyalty.models.reconciliation import (
     Discrepancy,
     DiscrepancyKind,
@@ -55,6 +56,7 @@ __all__ = [
     "BookProgress",
     "Bucket",
     "Campaign",
+    "ChainLink",
     "Customer",
     "Discrepancy",
     "DiscrepancyKind",
@@ -84,6 +86,8 @@ __all__ = [
     "Outcome",
     "PeriodicWork",
     "Program",
+    "Proof",
+    "ProofDifference",
     "Reason",
     "ReconciliationFile",
     "ReconciliationRun",

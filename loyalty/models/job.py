@@ -20,6 +20,8 @@ class JobKind(models.TextChoices):
     CHANGE_HUB = "change_hub", _("ask VTEX's Gift Card Hub")
     SELF_TEST = "self_test", _("test the protocol")
     EXPIRE = "expire", _("book expired credit")
+    PROVE_CHANGES = "prove_changes", _("prove what changed")
+    PROVE_ALL = "prove_all", _("prove everything")
 
 
 class Job(models.Model):

@@ -55,6 +55,8 @@ class Alert(models.Model):
         LATE = "late", _("periodic work is late")
         FAILED = "failed", _("periodic work failed")
         JOB_FAILED = "job_failed", _("a job failed")
+        BOOKS_WRONG = "books_wrong", _("the books are wrong")
+        HOLDS_OLD = "holds_old", _("purchases hold money for long")
         JOB_WAITS = "job_waits", _("no worker takes a job up")
 
     key = models.CharField(_("incident"), max_length=160, unique=True)

@@ -171,6 +171,6 @@ def test_without_addresses_it_is_only_shown(settings: Settings) -> None:
 
 @pytest.mark.parametrize("kind", Alert.Kind)
 def test_every_kind_has_its_words(kind: Alert.Kind) -> None:
-    about = {"work": "watch", "error": "x", "number": 3}
+    about = {"work": "watch", "error": "x", "number": 3, "store": "Casa", "days": 30}
 
     assert alerts.words(Alert(kind=kind, about=about)).strip()

@@ -1,16 +1,7 @@
 """Real worker processes on the real broker: killed, doubled, told to stop."""
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from urllib.parse import urlsplit
-
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -21,54 +12,13 @@ from loyalty.ledger.invariants import violations
 from loyalty.models import Batch, Job, JobKind
 from loyalty.tasks import run_jobs
 from tests.builders import make_program
-from tests.config.processes import ROOT, eventually
+from tests.config.processes import eventually
+from tests.loyalty.conftest import Start, kill
 from tests.loyalty.staff import make_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 COUNT, AMOUNT = 3000, 2500
-CELERY = [sys.executable, "-m", "celery", "--app", "config.celery", "worker"]
-
-Start = Callable[[], "subprocess.Popen[bytes]"]
-
-
-@pytest.fixture
-def start_worker(tmp_path: Path) -> Iterator[Start]:
-    """Starts a worker on this test's own database; none outlives the test."""
-    database = urlsplit(os.environ["DATABASE_URL"])
-    path = f"/{connection.settings_dict['NAME']}"
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "DATABASE_URL": database._replace(path=path).geturl(),
-    }
-    app.control.purge()
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start() -> "subprocess.Popen[bytes]":
-        with (tmp_path / f"worker-{len(started)}").open("wb") as log:
-            worker = subprocess.Popen(
-                [*CELERY, "--concurrency", "2", "--without-mingle", "--without-gossip"],
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        started.append(worker)
-        return worker
-
-    yield start
-
-    for worker in started:
-        kill(worker)
-    app.control.purge()
-
-
-def kill(worker: "subprocess.Popen[bytes]") -> None:
-    """SIGKILL to the worker and all its children."""
-    if worker.poll() is None:
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
 
 
 @pytest.fixture

@@ -1,11 +1,27 @@
+import datetime
+from collections.abc import Callable
+
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from loyalty import reports
 from loyalty.admin import holds
+from loyalty.models import Discrepancy, ReconciliationRun, Transaction
 from tests.builders import make_card, make_customer, make_hold, make_program, make_settlement
-from tests.loyalty.admin.book_pages import at, make_months, now, rows_of, text_of, tiles_of
+from tests.loyalty.admin.book_pages import (
+    NOW,
+    at,
+    make_months,
+    now,
+    rows_of,
+    staff,
+    text_of,
+    tiles_of,
+)
+
+DAY = datetime.timedelta(days=1)
 
 
 @now
@@ -21,9 +37,15 @@ def test_open_holds_with_age_order_amount_and_owner(db: None, boss: Client) -> N
     text = text_of(boss, "books_holds")
 
     assert rows_of(text, "Oldest first") == [
-        ["Held since", "Age", "Amount", "Order", "Gift card", "Owner"],
-        ["01/20/2026 noon", "42 days", "BRL 50.00", "v1000-01", str(card), "-"],
-        ["01/30/2026 noon", "32 days", "BRL 7.00", "v2000-01", str(owned), "Bia Lima"],
+        ["Held since", "Age", "Amount", "Order", "In the store", "Gift card", "Owner", ""],
+        [
+            *("01/20/2026 noon", "42 days", "BRL 50.00", "v1000-01", "not known"),
+            *(str(card), "-", "Release"),
+        ],
+        [
+            *("01/30/2026 noon", "32 days", "BRL 7.00", "v2000-01", "not known"),
+            *(str(owned), "Bia Lima", "Release"),
+        ],
     ]
     assert tiles_of(text) == {"2 purchases hold": "BRL 57.00"}
     assert reverse("admin:loyalty_transaction_change", args=[hold.pk]) in text
@@ -68,3 +90,61 @@ def test_many_holds_come_in_pages(db: None, boss: Client, monkeypatch: pytest.Mo
 
     assert pages == [["v1000-01", "order-0"], ["order-1", "order-2"], ["order-3"]]
     assert "Page 2 of 3" in text_of(boss, "books_holds", p=2)
+
+
+def make_difference(hold: Transaction, *, status: str, remedy: str = "none") -> Discrepancy:
+    """What a comparison found about the purchase."""
+    store = hold.card.store
+    run = ReconciliationRun.objects.create(
+        store=store,
+        source="orders",
+        by="authorized",
+        since=NOW - DAY,
+        until=NOW,
+        compared_until=NOW,
+        started_at=NOW,
+        finished_at=NOW,
+        status="done",
+    )
+    return Discrepancy.objects.create(
+        store=store,
+        run=run,
+        kind="canceled_but_held",
+        key=f"{run.pk}",
+        severity=2,
+        currency="BRL",
+        amount=5_000,
+        evidence={"orders": ["v1000-01"], "order_status": status},
+        remedy=remedy,
+        remedy_units=0 if remedy == "none" else 5_000,
+        transaction=hold,
+        card=hold.card,
+        first_seen=NOW,
+        last_seen=NOW,
+    )
+
+
+@now
+def test_what_the_store_said_last_of_the_order(db: None, boss: Client) -> None:
+    _store, card, hold = make_months()
+    found = make_difference(hold, status="canceled")
+
+    text = text_of(boss, "books_holds")
+    csv = b"".join(boss.get(reverse("admin:books_holds"), {"format": "csv"})).decode()
+
+    [row] = rows_of(text, "Oldest first")[1:]
+    assert row[4] == "canceled, seen 03/04/2026 9 a.m."
+    assert reverse("admin:loyalty_discrepancy_change", args=[found.pk]) in text
+    assert csv.splitlines()[1].endswith(f"{card},canceled")
+
+
+@now
+def test_the_page_leads_to_the_release_of_whoever_may(
+    db: None, boss: Client, signed_in: Callable[[User], Client]
+) -> None:
+    _store, _card, hold = make_months()
+    viewer = signed_in(staff("view_openhold"))
+    release = reverse("admin:loyalty_transaction_action", args=[hold.pk, "cancel"])
+
+    assert release in text_of(boss, "books_holds")
+    assert release not in text_of(viewer, "books_holds")

@@ -332,10 +332,39 @@ def test_damage_is_found_by_the_invariants_that_it_breaks(card: GiftCard, name: 
 
 
 def test_each_invariant_is_broken_by_some_damage() -> None:
-    assert set().union(*(names for _, names in DAMAGE.values())) == {
-        invariant.name for invariant in INVARIANTS
-    }
-    assert [invariant.name for invariant in INVARIANTS] == [f"I{n}" for n in range(1, 16)]
+    of_one_card = set().union(*(names for _, names in DAMAGE.values()))
+    assert of_one_card | {"I16"} == {invariant.name for invariant in INVARIANTS}
+    assert [invariant.name for invariant in INVARIANTS] == [f"I{n}" for n in range(1, 17)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("table", "column", "parent"),
+    [
+        ("entry", "operation_id", "operation"),
+        ("entry", "grant_id", "grant"),
+        ("entry", "landing_grant_id", "grant"),
+        ("entry", "transaction_id", "transaction"),
+        ("operation", "transaction_id", "transaction"),
+        ("grant", "operation_id", "operation"),
+    ],
+)
+def test_a_row_that_names_another_cards_is_found_from_its_own_card(
+    card: GiftCard, table: str, column: str, parent: str
+) -> None:
+    other = builders.make_card(balance=100)
+    builders.make_hold(other, 50)
+
+    damage(
+        f"UPDATE loyalty_{table} SET {column} ="
+        f" (SELECT min(id) FROM loyalty_{parent} WHERE card_id = {other.pk})"
+        f" WHERE id = (SELECT min(id) FROM loyalty_{table}"
+        f" WHERE card_id = {card.pk} AND {column} IS NOT NULL)"
+    )
+
+    assert "I16" in broken([card.pk])
+    assert "I16" in broken()
+    assert "I16" not in broken([other.pk])
 
 
 @pytest.mark.django_db
