@@ -20,9 +20,9 @@ ISSUED, DEBIT, SETTLED = 9_000_000, 1_000, 500  # units
 # The ids are given, so that the rows of a card find each other without a look-up.
 STATEMENTS = """
     INSERT INTO loyalty_customer (id, store_id, profile_id, email, document, corporate_document,
-        name, created_at)
+        name, language, created_at)
     SELECT n / 2, %(store)s, md5('profile' || n / 2)::uuid, 'shopper' || n / 2 || '@example.com',
-           lpad((n / 2)::text, 11, '0'), '', 'Ana Souza', %(now)s
+           lpad((n / 2)::text, 11, '0'), '', 'Ana Souza', '', %(now)s
     FROM generate_series(%(first)s, %(last)s) n WHERE n %% 2 = 0;
 
     INSERT INTO loyalty_giftcard (id, public_id, store_id, program_id, owner_id, code_digest,

@@ -10,11 +10,9 @@ from loyalty import notifications
 from loyalty.models import Notification
 from loyalty.notifications.delivery import INTERRUPTED
 from tests.config.processes import eventually
+from tests.loyalty.conftest import Start, kill
 from tests.loyalty.notifications.builders import make_announced_card, make_writing_program
 from tests.loyalty.notifications.mail_server import MailServer
-from tests.loyalty.test_tasks import Start, kill, start_worker
-
-__all__ = ["start_worker"]  # a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
