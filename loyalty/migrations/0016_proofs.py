@@ -19,7 +19,7 @@ STATEMENTS = [
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalty', '0014_differences'),
+        ('loyalty', '0015_redemption'),
     ]
 
     operations = [
