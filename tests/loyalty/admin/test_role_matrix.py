@@ -127,6 +127,7 @@ SEEN: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((Store, Program, Customer, GiftCard, Balance, Grant), ALL),
     **dict.fromkeys((Transaction, Operation, Entry, Batch, ImportFile, Job, Approval), ALL),
     **dict.fromkeys((ReconciliationRun, Discrepancy, Notification, FailedCall), ALL),
+    **dict.fromkeys((Proof, ProofDifference), ALL),
     **dict.fromkeys((AuditEvent, MonthClosing), frozenset({F, A})),
     **dict.fromkeys((User, Group, SpendingLimit, Credential, VtexKeys), frozenset({A})),
 }
@@ -155,8 +156,6 @@ PAGES = [
     line("form: compare with a file", page("loyalty_reconciliationrun_upload"), M, F),
     line("form: set keys", page("set_vtex_keys"), A),
     line("periodic work", page("periodic_work"), *ALL),
-    line("proofs", listing(Proof), *ALL),
-    line("differences in the books", listing(ProofDifference), *ALL),
     line("books: outstanding", page("books_outstanding"), F, A),
     line("books: roll-forward", page("books_roll_forward"), F, A),
     line("books: curves", page("books_curves"), F, A),
@@ -311,6 +310,9 @@ def make_rows(card: GiftCard) -> None:
         pass
     batches.draft(plan, created_by=other)
     Job.objects.create(kind=JobKind.ISSUE_BATCH, status=Job.Status.FAILED)
+    proof = Proof.objects.create(scope=Proof.Scope.EVERYTHING, started_at=timezone.now())
+    seen = dict.fromkeys(("first_seen", "last_seen"), timezone.now())
+    ProofDifference.objects.create(proof=proof, check_name="I1", card=card, figures="x", **seen)
     MonthClosing.objects.create(store=card.store, month=JANUARY, taken_at=timezone.now())
     make_call(store=card.store)
     if card.owner:
