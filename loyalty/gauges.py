@@ -22,6 +22,7 @@ from loyalty.models import (
     NotificationStatus,
     OpenHold,
     PeriodicWork,
+    ProofDifference,
 )
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ def _of_database() -> Iterator[Gauge]:
     yield from _outbox(now)
     yield _waiting_approvals(now)
     yield _open_discrepancies()
+    yield _wrong_books()
 
 
 def _periodic(now: datetime.datetime) -> Iterator[Gauge]:
@@ -146,6 +148,16 @@ def _waiting_approvals(now: datetime.datetime) -> Gauge:
         "giftcard_approvals_waiting",
         "Actions of staff that wait for another person.",
         {(): waiting.count()},
+    )
+
+
+def _wrong_books() -> Gauge:
+    """By the index of those that are not gone."""
+    number = ProofDifference.objects.filter(gone_at=None).count()
+    return Gauge(
+        "giftcard_books_wrong",
+        "Differences that proofs of the books found; 0 is right.",
+        {(): number},
     )
 
 
