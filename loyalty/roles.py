@@ -93,6 +93,8 @@ _ADMINISTRATOR = (
         "giftcard_provider.view_credential",
         *("giftcard_provider.add_credential", "giftcard_provider.change_credential"),
         *("giftcard_provider.view_vtexkeys", "giftcard_provider.change_vtexkeys"),
+        *("giftcard_provider.view_hubchange", "giftcard_provider.add_hubchange"),
+        *("giftcard_provider.view_selftest", "giftcard_provider.add_selftest"),
         *("loyalty.export_person", "loyalty.erase_person"),
         "loyalty.export_lists",
     }

@@ -15,7 +15,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from giftcard_provider import call_pages
+from giftcard_provider import call_pages, hub_pages, self_test_pages
 from giftcard_provider.models import Credential
 from loyalty import audit
 from loyalty.admin.base import ReadOnlyAdmin, moment
@@ -23,7 +23,7 @@ from loyalty.models import AuditAction, Store
 from loyalty.sign_in.address import actor_of
 from loyalty.sign_in.confirmation import password_confirmed
 
-__all__ = ["CredentialAdmin", "call_pages"]
+__all__ = ["CredentialAdmin", "call_pages", "hub_pages", "self_test_pages"]
 
 
 @dataclass(frozen=True, slots=True)

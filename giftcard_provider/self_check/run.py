@@ -79,7 +79,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The verdicts of all checks, in order, and the test card's balance before and after."""
+    """The verdicts of all checks, in order, and the test card's balance before and after.
+
+    No balance before: no card was found. None after: the provider does not tell it any more.
+    """
 
     url: str
     results: Sequence[Result]
@@ -148,8 +151,13 @@ def _results(checkout: Checkout, until: float | None) -> Iterator[Result]:
 
 
 def _report(checkout: Checkout, results: Sequence[Result]) -> Report:
+    url = checkout.target.url
     try:
-        card, after = checkout.card, checkout.balance()
-    except Ended:
-        return Report(checkout.target.url, results)
-    return Report(checkout.target.url, results, card.currency, card.balance, after)
+        card = checkout.card
+    except Skipped:
+        return Report(url, results)
+    try:
+        after = checkout.balance()
+    except Failed:
+        return Report(url, results, card.currency, card.balance)
+    return Report(url, results, card.currency, card.balance, after)

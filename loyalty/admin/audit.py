@@ -37,6 +37,8 @@ FIELDS: Mapping[str, StrOrPromise] = {
     "is_superuser": _("may do everything"),
     "fields": _("fields changed"),
     "app_key": _("AppKey"),
+    "kind": _("kind"),
+    "service_url": _("service URL"),
     "first_name": _("first name"),
     "last_name": _("last name"),
     "email": _("e-mail"),

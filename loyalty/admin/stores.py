@@ -1,23 +1,37 @@
 """Stores, what they give, and to whom."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.core.validators import validate_slug
 from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from loyalty.admin.actions import ActionURLs
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, moment
 from loyalty.admin.customer_messages import CustomerMessageURLs
 from loyalty.admin.privacy import PersonalDataURLs
 from loyalty.admin.program_messages import ProgramMessageURLs
+from loyalty.admin.settings import SettingsAdmin
 from loyalty.models import Customer, GiftCard, Notification, Program, Store
 from loyalty.notifications.contents import SWITCHES
 
 
+@dataclass(frozen=True, slots=True)
+class StoreLink:
+    """A button on a store's page, for somebody who may press it."""
+
+    label: StrOrPromise
+    url: str
+
+
 @admin.register(Store)
-class StoreAdmin(ReadOnlyAdmin[Store]):
-    """The VTEX accounts that are served."""
+class StoreAdmin(SettingsAdmin[Store]):
+    """The VTEX accounts that are served. Days, orders and money depend on what stays."""
 
     list_display = ("name", "account", "provider_id", "currency", "time_zone")
     search_fields = ("account", "name")
@@ -34,12 +48,31 @@ class StoreAdmin(ReadOnlyAdmin[Store]):
         "created",
     )
     readonly_fields = ("created",)
+    fixed = ("account", "provider_id", "currency", "time_zone")
     recent = (Recent(Program, "store", ("name", "kind", "funding", "validity_days")),)
+    # Filled by the applications that have something to do with a store (their module of pages).
+    links: ClassVar[list[Callable[[HttpRequest, Store], StoreLink | None]]] = []
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """A provider id that fits into URLs: it stays."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name == "provider_id":
+            field.validators.append(validate_slug)
+        return field
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The page, with the ways to what belongs to the store."""
+        if store := context.get("original"):
+            found = (link(request, store) for link in self.links)
+            context["extra_buttons"] = [link for link in found if link]
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
 @admin.register(Program)
-class ProgramAdmin(ProgramMessageURLs, ActionURLs, ReadOnlyAdmin[Program]):
-    """The kinds of credit of each store."""
+class ProgramAdmin(ProgramMessageURLs, ActionURLs, SettingsAdmin[Program]):
+    """The kinds of credit of each store. What its cards count in stays."""
 
     list_display = ("name", "store", "kind", "funding", "validity_days", "relation_name", "point")
     list_filter = ("store", "kind", "funding")
@@ -80,7 +113,9 @@ class ProgramAdmin(ProgramMessageURLs, ActionURLs, ReadOnlyAdmin[Program]):
         (_("Points"), {"fields": ("unit_name", "point", "finer_digits", "point_units")}),
         (_("Terms"), {"fields": ("terms_version", "terms")}),
     )
-    readonly_fields = ("created", "point")
+    # The messages have a page of their own.
+    readonly_fields = ("created", "point", *SWITCHES.values(), "code_in_message")
+    fixed = ("store", "kind", "relation_name", "finer_digits", "point_units")
     recent = (
         Recent(GiftCard, "program", ("code_shown", "owner_link", "state", "available", "last_day")),
     )

@@ -8,7 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    no_translations,
+)
 
 from giftcard_provider import self_check
 from giftcard_provider.self_check import BY_ID, Report, Result, Target, Verdict
@@ -43,6 +48,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
         parser.add_argument("--junit", metavar="FILE", help="also write a JUnit report")
 
+    @no_translations
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run every check, and print the verdicts."""
         if not options["card"] and not options["code"]:
@@ -90,6 +96,10 @@ def _table(report: Report) -> str:
 def _balance(report: Report) -> str:
     if report.before is None:
         return "No test card was found: nothing was bought."
+    if report.after is None:
+        return (
+            f"The test card held {report.currency} {report.before}; nobody tells what it holds now."
+        )
     if report.before == report.after:
         return f"The test card holds {report.currency} {report.after}, as before."
     return f"The test card held {report.currency} {report.before} and holds {report.after} now."

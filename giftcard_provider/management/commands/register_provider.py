@@ -3,7 +3,12 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    no_translations,
+)
 
 from giftcard_provider import registration
 from giftcard_provider.models import HubChange
@@ -44,6 +49,7 @@ class Command(BaseCommand):
             help="put back the other providers that a registration changed (known issue 768954)",
         )
 
+    @no_translations
     def handle(self, *_args: Any, **options: Any) -> None:
         """Do it, and say what the account has now."""
         store = _store(options)
@@ -60,7 +66,7 @@ class Command(BaseCommand):
         registration.carry_out(change)
         self._tell(change)
         if change.status == HubChange.Status.FAILED:
-            raise CommandError(change.error or HubChange.Refusal(change.refusal).label)
+            raise CommandError(change.error or str(HubChange.Refusal(change.refusal).label))
         if registration.lost(change):
             raise CommandError(
                 "Other providers of the account are not what they were: this is VTEX's known issue"

@@ -115,6 +115,15 @@ def test_an_address_where_nobody_answers_buys_nothing(run: Run) -> None:
     assert "No test card was found: nothing was bought." in ran.out
 
 
+def test_says_when_the_balance_is_not_told_any_more(check: Run) -> None:
+    with Provider("breaks_down") as provider:
+        ran = check(provider, "--code", provider.code)
+
+    assert ran.code == 1
+    assert "The test card held BRL 20.00; nobody tells what it holds now." in ran.out
+    assert "could not be given back" in ran.out
+
+
 def test_a_card_with_too_little_is_left_alone(check: Run) -> None:
     with Provider() as provider:
         provider.balance = Decimal("0.39")

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.utils import translation
+from pytest_django import Settings
 
 from giftcard_provider.models import Credential, HubChange, VtexKeys
 from giftcard_provider.vtex import client as clients
 from loyalty.models import Store
-from tests.builders import make_store
 from tests.giftcard_provider.commands.conftest import Ran
-from tests.giftcard_provider.vtex.stand_in_hub import NATIVE, StandInHub
+from tests.giftcard_provider.vtex.stand_in_hub import NATIVE, StandInHub, make_connected_store
 
 Run = Callable[..., Ran]
 
@@ -35,11 +36,7 @@ def hub() -> Iterator[StandInHub]:
 def store(db: None, hub: StandInHub, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store whose keys lead to the stand-in; nobody waits between two attempts."""
     monkeypatch.setattr(clients.Client.__init__, "__kwdefaults__", {"pause": lambda _s: None})
-    store = make_store(account="mystore", provider_id="ourcredit")
-    keys = VtexKeys(store=store, app_key=hub.app_key, orders_url=hub.url, payments_url=hub.url)
-    keys.seal(hub.app_token)
-    keys.save()
-    return store
+    return make_connected_store(hub)
 
 
 @pytest.fixture
@@ -108,6 +105,17 @@ def test_refuses_to_overwrite_what_it_did_not_create(
     assert hub.entries["ourcredit"] == foreign
     assert hub.calls["PUT"] == 0
     assert not Credential.objects.exists()
+
+
+def test_speaks_english_whatever_the_language_of_the_pages(
+    register: Run, settings: Settings
+) -> None:
+    settings.LANGUAGE_CODE = "pt-br"
+
+    with translation.override("pt-br"):
+        ran = register(service_url="http://credit.example.com/vtex")
+
+    assert ran.err.startswith("The service URL has to be an https address")
 
 
 def test_refuses_what_somebody_changed_since(register: Run, hub: StandInHub) -> None:
@@ -324,7 +332,8 @@ def test_needs_the_keys_of_the_account(register: Run, store: Store, hub: StandIn
 
     ran = register()
 
-    assert (ran.code, ran.err) == (1, str(HubChange.Refusal.NO_KEYS.label))
+    assert ran.code == 1
+    assert ran.err.startswith("There are no keys for the store's VTEX account.")
     assert not hub.calls
 
 

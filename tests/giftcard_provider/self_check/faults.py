@@ -1,6 +1,7 @@
 """What may be wrong with a provider, one at a time, and which check has to notice it."""
 
 FAULTS = {
+    "hides_card": "begin.card",
     "open_settlements": "credentials.missing",
     "half_credentials": "credentials.missing",
     "body_with_401": "credentials.missing",
@@ -30,6 +31,7 @@ FAULTS = {
     "float_balance": "card.digits",
     "slow": "card.fast",
     "code_in_clear": "card.secrets",
+    "code_as_id": "card.id",
     "odd_dates": "card.dates",
     "500_for_unknown_card": "card.unknown",
     "empty_id": "purchase.id",
@@ -68,4 +70,5 @@ FAULTS = {
     "500_on_malformed": "numbers.malformed",
     "new_wallets": "wallet.once",
     "keeps_a_cent": "end.balance",
+    "breaks_down": "end.balance",
 }

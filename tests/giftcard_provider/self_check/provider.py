@@ -34,6 +34,8 @@ class Provider:
     def __init__(self, fault: str = "") -> None:
         assert not fault or fault in FAULTS
         self.fault = fault
+        if self.has("code_as_id"):
+            self.card_id = self.code
         self.balance = Decimal("20.00")
         self.debits: dict[str, Debit] = {}
         self.wallets: dict[str, str] = {}
@@ -72,6 +74,8 @@ class Provider:
     def answer(self, request: Request) -> tuple[int, Any, dict[str, str]]:
         """Status, body (None for an empty one), headers."""
         self.calls += 1
+        if self.has("breaks_down") and self.calls > 150:
+            return 500, None, {}
         headers: dict[str, str] = {}
         try:
             self._before_credentials(request)
@@ -139,7 +143,7 @@ class Provider:
         raise Refusal(404)
 
     def _known(self, card: str) -> None:
-        if card != self.card_id:
+        if card != self.card_id or self.has("hides_card"):
             raise Refusal(500 if self.has("500_for_unknown_card") else 404)
 
     # --- Cards ---

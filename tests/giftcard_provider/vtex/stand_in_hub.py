@@ -9,6 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
+from giftcard_provider.models import VtexKeys
+from loyalty.models import Store
+from tests.builders import make_store
+
 ACCOUNT = "mystore"
 NATIVE = {
     "id": "VtexGiftCard",
@@ -116,6 +120,15 @@ class StandInHub:
 
     def delete(self, provider_id: str) -> Answer:
         return (200, None) if self.entries.pop(provider_id.lower(), None) else (404, None)
+
+
+def make_connected_store(hub: StandInHub) -> Store:
+    """A store whose keys lead to the stand-in."""
+    store = make_store(account=ACCOUNT, provider_id="ourcredit")
+    keys = VtexKeys(store=store, app_key=hub.app_key, orders_url=hub.url, payments_url=hub.url)
+    keys.seal(hub.app_token)
+    keys.save()
+    return store
 
 
 def _shown(entry: dict[str, Any]) -> dict[str, Any]:

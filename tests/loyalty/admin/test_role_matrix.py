@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, resolve, reverse
 from django.utils import timezone
 
-from giftcard_provider.models import Credential, FailedCall, VtexKeys
+from giftcard_provider.models import Credential, FailedCall, HubChange, SelfTest, VtexKeys
 from loyalty import approvals, audit, batches, jobs, notifications, reconciliation, roles
 from loyalty.actions import Adjust
 from loyalty.admin.forms import FORMS
@@ -130,9 +130,10 @@ SEEN: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((Proof, ProofDifference), ALL),
     **dict.fromkeys((AuditEvent, MonthClosing), frozenset({F, A})),
     **dict.fromkeys((User, Group, SpendingLimit, Credential, VtexKeys), frozenset({A})),
+    **dict.fromkeys((HubChange, SelfTest), frozenset({A})),
 }
 TYPED: Mapping[type[Model], frozenset[Role]] = {
-    **dict.fromkeys((User, SpendingLimit), frozenset({A})),
+    **dict.fromkeys((User, SpendingLimit, Store, Program), frozenset({A})),
 }
 # E-mails in a frame, with a policy of their own (test_messages): a browser may style them, no more.
 LETTERS = [
@@ -155,6 +156,8 @@ PAGES = [
     line("form: compare with VTEX", page("loyalty_reconciliationrun_start"), M, F),
     line("form: compare with a file", page("loyalty_reconciliationrun_upload"), M, F),
     line("form: set keys", page("set_vtex_keys"), A),
+    line("a store's Hub", of(Store, "hub_of_store"), A),
+    line("a store's self-tests", of(Store, "self_tests_of_store"), A),
     line("periodic work", page("periodic_work"), *ALL),
     line("books: outstanding", page("books_outstanding"), F, A),
     line("books: roll-forward", page("books_roll_forward"), F, A),
@@ -232,6 +235,8 @@ ACTIONS = [
     line("set keys", page("set_vtex_keys"), A),
     line("change keys", of(VtexKeys, "change_vtex_keys"), A),
     line("end keys", of(VtexKeys, "end_vtex_keys"), A),
+    line("change a store's Hub", of(Store, "hub_of_store"), A),
+    line("start a self-test", of(Store, "self_tests_of_store"), A),
     line("copy personal data", of(Customer, "export_person"), A),
     line("erase a person", of(Customer, "erase_person"), A),
     line("password of a person", of(User, "auth_user_password_change", username="other"), A),
@@ -315,6 +320,8 @@ def make_rows(card: GiftCard) -> None:
     ProofDifference.objects.create(proof=proof, check_name="I1", card=card, figures="x", **seen)
     MonthClosing.objects.create(store=card.store, month=JANUARY, taken_at=timezone.now())
     make_call(store=card.store)
+    HubChange.objects.create(store=card.store, kind="look", provider_id="ourcredit")
+    SelfTest.objects.create(store=card.store, card=card)
     if card.owner:
         notifications.request_statement(card.owner, token="first", actor=acting(other))
 
