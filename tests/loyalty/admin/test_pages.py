@@ -73,7 +73,6 @@ HIDDEN = {
     "OpenHold": "the page of open holds",
     "ExpiringMoney": "the page of expiring money",
     "ReconciliationFile": "sealed, and emptied when the run is over",
-    "VtexKeys": "set_vtex_keys sets them; nothing of them is shown",
     "BookDay": "sums that the reports are made of",
     "BookCohort": "sums that the reports are made of",
     "BookProgress": "how far the sums are",
