@@ -78,6 +78,8 @@ HIDDEN = {
     "BookProgress": "how far the sums are",
     "MessageText": "on the page of the program's messages",
     "ReminderProgress": "how far the reminders are",
+    "PeriodicWork": "the page of periodic work",
+    "Alert": "on the overview",
     "MonthClosingLine": "on the page of the closed month",
 }
 
