@@ -44,6 +44,7 @@ STATUS_OF: dict[type[ledger.LedgerError], int] = {
     ledger.BatchNotReady: CONFLICT,
     ledger.BatchUsed: CONFLICT,
     ledger.DifferenceOutdated: CONFLICT,
+    ledger.ReturnOutdated: CONFLICT,
     ledger.LedgerBusy: BUSY,
     ledger.CardBlocked: REFUSED,
     ledger.CardClosed: REFUSED,

@@ -144,6 +144,13 @@ class DifferenceOutdated(LedgerError):
     message = gettext_noop("This purchase has moved since it was compared. Compare again first.")
 
 
+class ReturnOutdated(LedgerError):
+    """Another return of the same order was paid since this one was asked for."""
+
+    code = "return_outdated"
+    message = gettext_noop("Another return of this order was paid since. Look at the order again.")
+
+
 class BatchUsed(LedgerError):
     """A batch cannot be undone as a whole once one of its cards was used."""
 

@@ -22,6 +22,7 @@ from loyalty.actions.cards import (
 )
 from loyalty.actions.movements import Cancel, Reverse, Settle
 from loyalty.actions.remedies import CancelDifference, SettleDifference
+from loyalty.actions.returns import PayReturn, still_returnable
 from loyalty.models import AuditAction
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "GiveCredit",
     "IssueBatch",
     "IssueCard",
+    "PayReturn",
     "Preview",
     "Reverse",
     "Settle",
@@ -48,6 +50,7 @@ __all__ = [
     "Unblock",
     "UndoBatch",
     "rebuilt",
+    "still_returnable",
 ]
 
 _BY_NAME: Mapping[str, type[Action]] = {
@@ -65,6 +68,7 @@ _BY_NAME: Mapping[str, type[Action]] = {
         GiveCredit,
         IssueBatch,
         IssueCard,
+        PayReturn,
         Reverse,
         Settle,
         SettleDifference,

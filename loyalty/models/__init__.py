@@ -38,6 +38,7 @@ from loyalty.models.reconciliation import (
     ReconciliationFile,
     ReconciliationRun,
 )
+from loyalty.models.return_payment import ReturnPayment
 from loyalty.models.shop_order import ShopOrder
 from loyalty.models.staff import Spending, SpendingLimit, StaffProfile
 from loyalty.models.store import Language, Store
@@ -92,6 +93,7 @@ __all__ = [
     "ReconciliationFile",
     "ReconciliationRun",
     "ReminderProgress",
+    "ReturnPayment",
     "ShopOrder",
     "Skipped",
     "Spending",

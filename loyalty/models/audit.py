@@ -14,6 +14,7 @@ class AuditAction(models.TextChoices):
 
     ISSUE = "issue", _("issue a card")
     CREDIT = "credit", _("give credit")
+    PAY_RETURN = "pay_return", _("pay a return as credit")
     ADJUST = "adjust", _("adjust the balance")
     BLOCK = "block", _("block")
     UNBLOCK = "unblock", _("unblock")

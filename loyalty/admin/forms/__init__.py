@@ -4,9 +4,18 @@ from collections.abc import Mapping, Sequence
 
 from django.db.models import Model
 
-from loyalty.admin.forms import batches, cards, credit, differences, movements
+from loyalty.admin.forms import batches, cards, credit, differences, movements, returns
 from loyalty.admin.forms.base import FIELD_OF, ActionForm
-from loyalty.models import Batch, Customer, Discrepancy, GiftCard, Operation, Program, Transaction
+from loyalty.models import (
+    Batch,
+    Customer,
+    Discrepancy,
+    GiftCard,
+    Operation,
+    Program,
+    ShopOrder,
+    Transaction,
+)
 
 __all__ = ["FIELD_OF", "FORMS", "ActionForm"]
 
@@ -30,6 +39,7 @@ FORMS: Mapping[type[Model], Sequence[type[ActionForm]]] = {
         differences.SettleForm,
         differences.TakeBackForm,
     ],
+    ShopOrder: [returns.PayReturnForm],
     Batch: [
         batches.IssueBatchForm,
         batches.ApplyImportForm,
