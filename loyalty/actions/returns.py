@@ -104,7 +104,7 @@ class PayReturn(Action):
         return decided.card
 
     def _decided(self) -> ReturnPayment | None:
-        """This very return, when it was decided before; another one in its place is outdated."""
+        """The return as it was decided before, if it was; another in its place is outdated."""
         number = self.paid_before + 1
         found = self.order.return_payments.select_related("card").filter(number=number).first()
         if found is None:
@@ -183,7 +183,7 @@ def still_returnable(order: ShopOrder) -> int:
     """
     digits = exponent_of(order.store.currency)
     paid = order.return_payments.select_related("card")
-    credits = {
+    credited = {
         credit.request_id: credit
         for credit in Transaction.objects.filter(
             card__in=[each.card_id for each in paid], order_id=order.order_id, kind="credit"
@@ -191,7 +191,7 @@ def still_returnable(order: ShopOrder) -> int:
     }
     given = 0
     for each in paid:
-        credit = credits.get(each.request_id)
+        credit = credited.get(each.request_id)
         finer: int = 10 ** (each.card.exponent - digits)
         given += (each.value - (credit.canceled if credit else 0)) // finer
     whole: int = order.total + order.facts.get("shipping", 0)
