@@ -63,6 +63,8 @@ every_shown_model = pytest.mark.parametrize(
 HIDDEN = {
     "StaffProfile": "on the page of the user",
     "Spending": "reserved by loyalty.limits; what a person may still move is what matters",
+    "ChainLink": "what the proofs sealed; their page says what became of it",
+    "ReturnPayment": "seen through the ledger's credits of the order",
     "BatchOwner": "on the page of the batch and of each card",
     "EarningMovement": "steps of an earning",
     "Earning": "seen through the ledger's credits and cancellations",

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalty', '0015_redemption'),
+        ('loyalty', '0016_proofs'),
     ]
 
     operations = [
