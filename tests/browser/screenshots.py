@@ -88,6 +88,16 @@ def _first_row(page: Page, address: str) -> None:
     page.wait_for_url("**/change/**")
 
 
+def _until_somebody_watches(page: Page) -> None:
+    """Until the periodic work has run for the first time, the home page warns that nothing does."""
+    for _ in range(40):
+        if not page.locator(".notice-bad", has_text="segundo plano").count():
+            return
+        page.wait_for_timeout(3_000)
+        page.reload()
+    raise TimeoutError(page.inner_text(".notice-bad >> nth=0"))
+
+
 def at_the_door(album: Album) -> None:
     """The sign in, and setting up one-time passwords."""
     with album.desk("") as page:
@@ -164,6 +174,7 @@ def at_finance(album: Album) -> None:
         "audit": "loyalty/auditevent/",
     }
     with album.desk("finance") as page:
+        _until_somebody_watches(page)
         for name, address in pages.items():
             page.goto(f"{album.site}/admin/{address}")
             album.take(page, name)
