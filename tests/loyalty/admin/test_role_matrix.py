@@ -320,11 +320,6 @@ def make_rows(card: GiftCard) -> None:
     ProofDifference.objects.create(proof=proof, check_name="I1", card=card, figures="x", **seen)
     MonthClosing.objects.create(store=card.store, month=JANUARY, taken_at=timezone.now())
     make_call(store=card.store)
-    now = timezone.now()
-    proof = Proof.objects.create(scope=Proof.Scope.values[0], started_at=now)
-    ProofDifference.objects.create(
-        proof=proof, check_name="I1", card=card, figures="x", first_seen=now, last_seen=now
-    )
     HubChange.objects.create(store=card.store, kind="look", provider_id="ourcredit")
     SelfTest.objects.create(store=card.store, card=card)
     if card.owner:
