@@ -6,6 +6,7 @@
 #   make lint        format, style, imports, templates, migrations, Django's checks
 #   make types       mypy
 #   make bench       the benchmark
+#   make bench-pages every page of the back office on a million cards
 #   make bench-books how long finance's pages take on 3,000,000 entries
 #   make screenshots the pictures of docs/back-office.md
 #   make messages    bring the translation files up to date with the texts in the source
@@ -20,7 +21,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 TOOLS := DJANGO_SETTINGS_MODULE=tests.settings
 
-.PHONY: run test test-long lint types bench bench-books screenshots messages lock
+.PHONY: run test test-long lint types bench bench-pages bench-books screenshots messages lock
 .DEFAULT_GOAL := run
 
 run: $(INSTALLED)
@@ -47,6 +48,9 @@ types: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-pages: $(INSTALLED)
+	$(BIN)/python -m tests.bench.back_office $(ARGS)
 
 bench-books: $(INSTALLED)
 	$(BIN)/python -m tests.bench.books $(ARGS)

@@ -65,6 +65,7 @@ class ApprovalAdmin(ReadOnlyAdmin[Approval]):
         "decided_by",
     )
     list_filter = ("status", ActionFilter, "store")
+    show_facets = admin.ShowFacets.ALLOW
     list_select_related = (
         "store",
         "card__store",

@@ -25,6 +25,7 @@ from loyalty.actions import AMOUNTS
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, link, shown_amount
 from loyalty.admin.figures import LABELS, STATES, Change, Scale, changes
 from loyalty.admin.limits import shown
+from loyalty.admin.lists import LargeList
 from loyalty.models import AuditAction, AuditEvent, GiftCard, Reason, Store
 from loyalty.money import exponent_of
 
@@ -85,7 +86,7 @@ class PersonFilter(admin.SimpleListFilter):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
+class AuditEventAdmin(LargeList[AuditEvent], ReadOnlyAdmin[AuditEvent]):
     """The list, newest first, and each event with what was before and after."""
 
     change_form_template = "admin/audit/event.html"

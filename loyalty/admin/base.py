@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.admin.columns import badge, day, link, linked, moment, money
+from loyalty.admin.exports import ExportedList
 from loyalty.admin.formats import NOTHING, shown_amount, shown_moment
 from loyalty.admin.lists import BoundedPaginator
 from loyalty.admin.related import ROWS, Table, added_tables, latest
@@ -58,7 +59,7 @@ class Recent:
     narrowed_by: Mapping[str, str] = field(default_factory=dict)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Row]):
+class ReadOnlyAdmin(ExportedList[Row]):
     """Shows, and does nothing else: not even a superuser may add, change or delete here.
 
     `search_fields` are plain paths that are compared as a whole; `recent` names the tables at the

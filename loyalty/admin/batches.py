@@ -172,6 +172,7 @@ class BatchAdmin(ActionURLs, ReadOnlyAdmin[Batch]):
     list_select_related = ("program__store", "created_by", "job")
     search_fields = ("name",)
     search_help_text = _("The whole name.")
+    show_facets = admin.ShowFacets.ALLOW
     program_link = link("program", _("program"))
     fields = ()
 

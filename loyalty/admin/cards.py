@@ -15,7 +15,7 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty.admin.actions import ActionURLs
 from loyalty.admin.base import ReadOnlyAdmin
-from loyalty.admin.columns import address, badge, day, link, money
+from loyalty.admin.columns import address, badge, day, link, moment, money
 from loyalty.admin.difference_parts import open_differences
 from loyalty.admin.filters import (
     BatchFilter,
@@ -90,12 +90,15 @@ class GiftCardAdmin(
         ("owner", PartOfFilter),
     )
     list_select_related = ("store", "program", "program__store", "owner", "balance")
+    export_also = ("public_id", "start", "issued")
     story_template = "admin/card_page.html"
     story_related = (*list_select_related, "batch")
     owner_link = link("owner", _("owner"))
     available = money("balance.available", _("available"))
     held = money("balance.held", _("held"))
     last_day = day("expires_at", _("last day"))
+    start = moment("valid_from", _("valid from"))
+    issued = moment("created_at", _("issued at"))
 
     @admin.display(description=_("code"), ordering="pk")
     def code_shown(self, card: GiftCard) -> str:

@@ -1,19 +1,23 @@
 """Columns and cells of lists and tables: amounts, moments, links, states."""
 
+import datetime
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_stubs_ext import StrOrPromise
 
 from loyalty.admin.formats import NOTHING, shown_amount, shown_day, shown_moment
 from loyalty.models import GiftCard, Store
+from loyalty.money import to_decimal
 
 Column = Callable[[Any, Any], str]
 
@@ -32,7 +36,11 @@ def money(path: str, description: StrOrPromise, *, is_stored: bool = True) -> Co
     def column(self: Any, row: Any) -> str:
         return shown_amount(units(row), _card_of(row))
 
-    return column
+    def exported(row: Any) -> Decimal:
+        return to_decimal(units(row), exponent=_card_of(row).exponent)
+
+    column.is_money = True  # type: ignore[attr-defined]
+    return _exporting(column, exported)
 
 
 def day(path: str, description: StrOrPromise) -> Column:
@@ -43,7 +51,11 @@ def day(path: str, description: StrOrPromise) -> Column:
     def column(self: Any, row: Any) -> str:
         return shown_day(instant(row), _store_of(row))
 
-    return column
+    def exported(row: Any) -> datetime.date | None:
+        local = _local(instant(row), row)
+        return local and local.date()
+
+    return _exporting(column, exported)
 
 
 def moment(path: str, description: StrOrPromise) -> Column:
@@ -54,7 +66,7 @@ def moment(path: str, description: StrOrPromise) -> Column:
     def column(self: Any, row: Any) -> str:
         return shown_moment(instant(row), _store_of(row))
 
-    return column
+    return _exporting(column, lambda row: _local(instant(row), row))
 
 
 def link(path: str, description: StrOrPromise) -> Column:
@@ -65,7 +77,19 @@ def link(path: str, description: StrOrPromise) -> Column:
     def column(self: Any, row: Any) -> str:
         return linked(related(row))
 
+    return _exporting(column, lambda row: str(related(row) or ""))
+
+
+def _exporting(column: Column, exported: Callable[[Any], object]) -> Column:
+    """The column, with what a spreadsheet gets instead: a number, a date, a name."""
+    column.exported = exported  # type: ignore[attr-defined]  # read by `loyalty.admin.exports`
     return column
+
+
+def card_of(row: Any) -> GiftCard | None:
+    """The card whose money a row tells of; None when it tells of none."""
+    card: GiftCard | None = row if isinstance(row, GiftCard) else getattr(row, "card", None)
+    return card
 
 
 def badge(kind: str, label: StrOrPromise) -> SafeString:
@@ -103,6 +127,10 @@ def order_link(order_id: str) -> str:
 def _card_of(row: Any) -> GiftCard:
     card: GiftCard = row if isinstance(row, GiftCard) else row.card
     return card
+
+
+def _local(instant: datetime.datetime | None, row: Any) -> datetime.datetime | None:
+    return instant and timezone.localtime(instant, _store_of(row).zone)
 
 
 def _store_of(row: Any) -> Store:

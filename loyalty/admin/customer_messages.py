@@ -58,17 +58,6 @@ class CustomerMessageURLs(admin.ModelAdmin[Any]):
             *super().get_urls(),
         ]
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        """The customer, with the way there for whoever may go it."""
-        row = context["original"]
-        if row and not row.erased_at and _may(request):
-            url = reverse("admin:loyalty_customer_messages", args=[row.pk])
-            buttons = [*context.get("extra_buttons", ()), {"label": _("Messages"), "url": url}]
-            context["extra_buttons"] = buttons
-        return super().render_change_form(request, context, *args, **kwargs)
-
     def message_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Wishes and statement; each button does one thing."""
         if not _may(request):
@@ -103,6 +92,14 @@ class CustomerMessageURLs(admin.ModelAdmin[Any]):
             "token": secrets.token_hex(16),
         }
         return TemplateResponse(request, "admin/messages/customer.html", context)
+
+
+def message_buttons(request: HttpRequest, customer: Customer) -> list[dict[str, object]]:
+    """The way there from the customer's page, for whoever may go it."""
+    if customer.erased_at or not _may(request):
+        return []
+    url = reverse("admin:loyalty_customer_messages", args=[customer.pk])
+    return [{"label": _("Messages"), "url": url}]
 
 
 def _send_statement(request: HttpRequest, customer: Customer) -> HttpResponse:

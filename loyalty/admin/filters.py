@@ -24,7 +24,7 @@ Choices = Iterable[tuple[str, StrOrPromise]]
 Parameters = dict[str, list[str]]
 
 # What is looked at of the money that ends within the asked days: the soonest.
-SOONEST = 10_000
+SOONEST = 5_000
 _RECENT_BATCHES = 30
 _STORE_PARAMETERS = ("store__id__exact", "card__store__id__exact")
 # Midnights of the first and last days of the calendar cannot be moved between time zones.
@@ -235,22 +235,22 @@ class ExpiringFilter(Choice):
 
     title = _("expires within")
     parameter_name = "expiring"
-    is_narrow = True
+    is_narrow = is_small = True
+    is_whole = False
     labels = (("7", _("7 days")), ("30", _("30 days")), ("90", _("90 days")))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows whose money ends soonest, no more than `SOONEST` grants of it."""
+        """The rows whose money ends soonest; on a page no more than `SOONEST` grants of it."""
         if not self.is_active:
             return queryset
         now = timezone.now()
         end = now + datetime.timedelta(days=int(str(self.value())))
         grants = Grant.objects.filter(expires_at__gt=now, expires_at__lte=end, remaining__gt=0)
-        soonest = grants.order_by("expires_at")
+        if not self.is_whole:
+            grants = grants.order_by("expires_at")[:SOONEST]
         if issubclass(queryset.model, Grant):
-            return queryset.filter(pk__in=soonest.values("pk")[:SOONEST])
-        return queryset.filter(
-            pk__in=soonest.values("card_id")[:SOONEST], status=GiftCard.Status.ACTIVE
-        )
+            return queryset.filter(pk__in=grants.values("pk"))
+        return queryset.filter(pk__in=grants.values("card_id"), status=GiftCard.Status.ACTIVE)
 
 
 class BatchFilter(Choice):

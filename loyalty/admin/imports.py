@@ -65,6 +65,7 @@ class ImportFileAdmin(ReadOnlyAdmin[ImportFile]):
     ordering = ("-batch",)
     search_fields = ("digest",)
     search_help_text = _("SHA-256 of a file.")
+    show_facets = admin.ShowFacets.ALLOW
 
     @admin.display(description=_("import"), ordering="batch")
     def import_name(self, file: ImportFile) -> str:

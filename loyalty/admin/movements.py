@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -28,7 +28,7 @@ from loyalty.admin.formats import shown_amount, shown_moment
 from loyalty.admin.lists import LargeList
 from loyalty.admin.pages import StoryPage, may_see
 from loyalty.admin.parts import Fact, fact_of
-from loyalty.admin.people import name_of
+from loyalty.admin.people import name_of, with_staff_names
 from loyalty.admin.states import transaction_badge, transaction_state
 from loyalty.admin.stories import movement_of, refusal_of, steps_of
 from loyalty.models import Entry, Grant, Operation, Outcome, Transaction
@@ -140,6 +140,7 @@ class TransactionAdmin(
         ("card", PartOfFilter),
     )
     list_select_related = ("card", "card__store")
+    export_also = ("public_id", "request_id")
     story_template = "admin/transaction_page.html"
     story_related = ("card__store", "card__program", "card__owner")
     card_link = link("card", _("gift card"))
@@ -253,6 +254,7 @@ class OperationAdmin(ActionURLs, LargeList[Operation], ReadOnlyAdmin[Operation])
         ("transaction", PartOfFilter),
     )
     list_select_related = ("card", "card__store", "transaction")
+    export_also = ("oid", "request_id", "note")
     card_link = link("card", _("gift card"))
     transaction_link = link("transaction", _("transaction"))
     reverses_link = link("reverses", _("reverses"))
@@ -278,6 +280,10 @@ class OperationAdmin(ActionURLs, LargeList[Operation], ReadOnlyAdmin[Operation])
     readonly_fields = fields
     recent = (Recent(Entry, "operation", ("created", "movement", "shown", "grant_link")),)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
+        """With the names of staff, which would be a statement for each row."""
+        return with_staff_names(super().get_queryset(request))
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
@@ -300,7 +306,8 @@ class OperationAdmin(ActionURLs, LargeList[Operation], ReadOnlyAdmin[Operation])
     @admin.display(description=_("by"), ordering="actor")
     def who(self, operation: Operation) -> str:
         """The person, VTEX, or our own clock."""
-        return name_of(operation.actor)
+        name: str | None = getattr(operation, "staff_name", None)
+        return name or name_of(operation.actor)
 
     @admin.display(description=_("operation"))
     def oid_link(self, operation: Operation) -> str:

@@ -1,9 +1,14 @@
 """Who did something, as the ledger names them, in words for staff."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import BigIntegerField, Case, OuterRef, QuerySet, Subquery, When
+from django.db.models.functions import Cast, Substr
 from django.utils.translation import gettext as _
+
+from loyalty.models import Operation
 
 _STAFF, _VTEX, _SYSTEM = "staff:", "vtex:", "system:"
 
@@ -31,6 +36,18 @@ class Names:
         if actor.startswith(_SYSTEM):
             return _("the system")
         return actor
+
+
+def with_staff_names(operations: QuerySet[Operation]) -> QuerySet[Any]:
+    """Operations, each with `staff_name`: of the person who did it, None for everybody else."""
+    key = Case(
+        When(
+            actor__regex=rf"^{_STAFF}[0-9]{{1,18}}$",
+            then=Cast(Substr("actor", len(_STAFF) + 1), BigIntegerField()),
+        )
+    )
+    person = User.objects.filter(pk=OuterRef("staff_key")).values("username")
+    return operations.annotate(staff_key=key).annotate(staff_name=Subquery(person[:1]))
 
 
 def _usernames(keys: Iterable[int]) -> Iterable[tuple[int, str]]:

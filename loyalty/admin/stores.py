@@ -1,23 +1,20 @@
-"""Stores, what they give, and to whom."""
+"""Stores, and what they give."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.validators import validate_slug
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from loyalty.admin.actions import ActionURLs
-from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, moment
-from loyalty.admin.customer_messages import CustomerMessageURLs
-from loyalty.admin.privacy import PersonalDataURLs
+from loyalty.admin.base import NOTHING, Recent, moment
 from loyalty.admin.program_messages import ProgramMessageURLs
 from loyalty.admin.settings import SettingsAdmin
-from loyalty.models import Customer, GiftCard, Notification, Program, Store
+from loyalty.models import GiftCard, Program, Store
 from loyalty.notifications.contents import SWITCHES
 
 
@@ -126,39 +123,3 @@ class ProgramAdmin(ProgramMessageURLs, ActionURLs, SettingsAdmin[Program]):
         if program.point_value is None:
             return NOTHING
         return f"{program.store.currency} {program.point_value}"
-
-
-@admin.register(Customer)
-class CustomerAdmin(CustomerMessageURLs, PersonalDataURLs, ActionURLs, ReadOnlyAdmin[Customer]):
-    """The owners of cards."""
-
-    list_display = ("__str__", "email", "document", "corporate_document", "store", "created")
-    list_filter = ("store",)
-    list_select_related = ("store",)
-    search_fields = ("email", "document", "corporate_document", "profile_id")
-    search_help_text = _("Whole e-mail, document or profile id, or part of a name.")
-    created = moment("created_at", _("created at"))
-    fields = (
-        "store",
-        "name",
-        "email",
-        "document",
-        "corporate_document",
-        "profile_id",
-        "language",
-        "reminders_stopped",
-        "created",
-    )
-    reminders_stopped = moment("reminders_stopped_at", _("wants no reminders since"))
-    readonly_fields = ("created", "reminders_stopped")
-    recent = (
-        Recent(
-            GiftCard, "owner", ("code_shown", "program", "state", "available", "held", "last_day")
-        ),
-        Recent(Notification, "customer", ("number_link", "kind", "state", "created", "sent")),
-    )
-
-    def search_conditions(self, term: str) -> Iterator[Q]:
-        """Also part of a name: people know names."""
-        yield from super().search_conditions(term)
-        yield Q(name__icontains=term)

@@ -93,8 +93,13 @@ def steps_of(operations: QuerySet[Operation] | Sequence[Operation]) -> list[Step
     entries: dict[int, list[Entry]] = defaultdict(list)
     for entry in Entry.objects.filter(operation__in=[each.pk for each in listed]).order_by("id"):
         entries[entry.operation_id].append(entry)
-    names = Names({each.actor for each in listed})
-    return [_step(each, entries[each.pk], names) for each in listed]
+    return steps_with([(each, entries[each.pk]) for each in listed])
+
+
+def steps_with(moved: Sequence[tuple[Operation, Sequence[Entry]]]) -> list[Step]:
+    """The same of operations whose entries are known: one query, for the names."""
+    names = Names({operation.actor for operation, _entries in moved})
+    return [_step(operation, entries, names) for operation, entries in moved]
 
 
 def _step(operation: Operation, entries: Sequence[Entry], names: Names) -> Step:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, QuerySet, Sum
 
 from loyalty.models import Balance, Batch, GiftCard, Operation, Outcome
 
@@ -40,11 +40,14 @@ class Figures:
 
 
 def figures(batch: Batch) -> Figures:
-    """The sums over its cards: one statement, by index."""
+    """The sums over its cards, by index: issued together, they lie together."""
     names = ("credited", "available", "held", "spent", "expired", "removed")
-    sums = Balance.objects.filter(card__batch=batch).aggregate(
-        cards=Count("pk"), **{name: Sum(name) for name in names}
+    # Not of the key alone: the planner may walk the table in its order to the first of the batch.
+    ends = batch.cards.aggregate(first=Min(F("pk") + 0), last=Max(F("pk") + 0))
+    balances = Balance.objects.filter(
+        card__batch=batch, pk__gte=ends["first"] or 0, pk__lte=ends["last"] or 0
     )
+    sums = balances.aggregate(cards=Count("pk"), **{name: Sum(name) for name in names})
     return Figures(**{name: value or 0 for name, value in sums.items()})
 
 

@@ -1,7 +1,8 @@
 """One process that fills a measurement's database: migrations, a store, a credential, cards.
 
 The cards are made by SQL in bulk, with the history that the ledger's verbs would have written:
-issued, one debit of which half is settled. `loyalty.ledger.invariants` holds on them.
+issued, one debit of which half is settled. `loyalty.ledger.invariants` holds on them. They were
+made a minute apart, the last one now; a third of their money ends within two years.
 """
 
 import argparse
@@ -22,7 +23,9 @@ STATEMENTS = """
     INSERT INTO loyalty_customer (id, store_id, profile_id, email, document, corporate_document,
         name, language, created_at)
     SELECT n / 2, %(store)s, md5('profile' || n / 2)::uuid, 'shopper' || n / 2 || '@example.com',
-           lpad((n / 2)::text, 11, '0'), '', 'Ana Souza', '', %(now)s
+           lpad((n / 2)::text, 11, '0'), '',
+           (%(given)s)[1 + n / 2 %% 16] || ' ' || (%(family)s)[1 + n / 32 %% 16], '',
+           %(now)s - (%(last)s - n) * interval '1 minute'
     FROM generate_series(%(first)s, %(last)s) n WHERE n %% 2 = 0;
 
     INSERT INTO loyalty_giftcard (id, public_id, store_id, program_id, owner_id, code_digest,
@@ -30,8 +33,12 @@ STATEMENTS = """
         is_restricted, is_reloadable, is_reusable, relation_name, caption, terms_version,
         created_at)
     SELECT n, md5('card' || n), %(store)s, %(program)s, (n + 1) / 2,
-           coalesce(known.digest, sha256(('code' || n)::bytea)), '\\x00', '2345', false, 'BRL', 2,
-           'active', %(now)s, NULL, false, false, true, '', 'Vale-presente', '', %(now)s
+           coalesce(known.digest, sha256(('code' || n)::bytea)), '\\x00',
+           upper(left(md5('last' || n), 4)), false, 'BRL', 2, 'active',
+           %(now)s - (%(last)s - n) * interval '1 minute',
+           CASE WHEN n %% 3 = 0 THEN %(now)s + (5 + n %% 720) * interval '1 day' END,
+           false, false, true, '', 'Vale-presente', '',
+           %(now)s - (%(last)s - n) * interval '1 minute'
     FROM generate_series(%(first)s, %(last)s) n LEFT JOIN known ON known.card = n;
 
     INSERT INTO loyalty_balance (card_id, credited, available, held, spent, expired, removed,
@@ -42,7 +49,7 @@ STATEMENTS = """
     INSERT INTO loyalty_transaction (id, public_id, card_id, kind, amount, settled, released,
         refunded, request_id, order_id, order_sequence, created_at)
     SELECT n, md5('transaction' || n), n, 'debit', %(debit)s, %(settled)s, 0, 0, 'payment' || n,
-           'v' || n || 'bench-01', n, %(now)s
+           'v' || n || 'bench-01', n, %(now)s - (%(last)s - n) * interval '1 minute'
     FROM generate_series(%(first)s, %(last)s) n;
 
     INSERT INTO loyalty_operation (id, oid, card_id, transaction_id, kind, request_id, amount,
@@ -53,13 +60,15 @@ STATEMENTS = """
            (ARRAY['issue:' || md5('card' || n), 'payment' || n, 'settle' || n])[step + 1],
            (ARRAY[%(issued)s, %(debit)s, %(settled)s])[step + 1],
            (ARRAY[%(issued)s, %(debit)s, %(settled)s])[step + 1],
-           'ok', '', 'bench', '', '', %(now)s
+           'ok', '', 'bench', '', '', %(now)s - (%(last)s - n) * interval '1 minute'
     FROM generate_series(%(first)s, %(last)s) n, generate_series(0, 2) step;
 
     INSERT INTO loyalty_grant (id, card_id, operation_id, transaction_id, origin, funding, amount,
         remaining, valid_from, expires_at, reference, created_at)
-    SELECT n, n, 3 * n, NULL, 'issue', 'paid', %(issued)s, %(issued)s - %(debit)s, %(now)s, NULL,
-           '', %(now)s
+    SELECT n, n, 3 * n, NULL, 'issue', 'paid', %(issued)s, %(issued)s - %(debit)s,
+           %(now)s - (%(last)s - n) * interval '1 minute',
+           CASE WHEN n %% 3 = 0 THEN %(now)s + (5 + n %% 720) * interval '1 day' END, '',
+           %(now)s - (%(last)s - n) * interval '1 minute'
     FROM generate_series(%(first)s, %(last)s) n;
 
     INSERT INTO loyalty_entry (id, card_id, seq, operation_id, transaction_id, grant_id,
@@ -70,9 +79,18 @@ STATEMENTS = """
            (ARRAY['available', 'held', 'spent'])[step + 1],
            (ARRAY[%(issued)s, %(debit)s, %(settled)s])[step + 1],
            %(issued)s - CASE WHEN step = 0 THEN 0 ELSE %(debit)s END,
-           (ARRAY[0, %(debit)s, %(debit)s - %(settled)s])[step + 1], %(now)s
+           (ARRAY[0, %(debit)s, %(debit)s - %(settled)s])[step + 1],
+           %(now)s - (%(last)s - n) * interval '1 minute'
     FROM generate_series(%(first)s, %(last)s) n, generate_series(0, 2) step;
 """
+GIVEN = (
+    *("Ana", "Beatriz", "Bruno", "Camila", "Carlos", "Daniela", "Eduardo", "Fernanda"),
+    *("Gustavo", "Helena", "João", "Larissa", "Marcos", "Patrícia", "Rafael", "Sofia"),
+)
+FAMILY = (
+    *("Almeida", "Barbosa", "Cardoso", "Costa", "Dias", "Ferreira", "Gomes", "Lima"),
+    *("Martins", "Moreira", "Nunes", "Oliveira", "Pereira", "Ribeiro", "Silva", "Souza"),
+)
 TABLES = ("customer", "giftcard", "transaction", "operation", "grant", "entry")
 
 
@@ -123,6 +141,8 @@ def add_cards(first: int, last: int, searchable: list[int]) -> None:
             "issued": ISSUED,
             "debit": DEBIT,
             "settled": SETTLED,
+            "given": list(GIVEN),
+            "family": list(FAMILY),
         }
         for statement in STATEMENTS.split(";\n"):
             if statement.strip():

@@ -75,12 +75,12 @@ class Stack:
             "PYTHONPATH": str(ROOT),
         }
 
-    def run(self, *arguments: str, database: str = NAME) -> str:
+    def run(self, *arguments: str, database: str = NAME, settings: str = "config.settings") -> str:
         """Run a Python module to its end; its output, or `StackError` with what it said."""
         done = subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
-            env=self.environment(database) | {"DJANGO_SETTINGS_MODULE": "config.settings"},
+            env=self.environment(database) | {"DJANGO_SETTINGS_MODULE": settings},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -23,6 +23,7 @@ from django.utils import timezone
 from giftcard_provider.models import Credential, FailedCall, HubChange, SelfTest, VtexKeys
 from loyalty import approvals, audit, batches, jobs, notifications, reconciliation, roles
 from loyalty.actions import Adjust
+from loyalty.admin.exports import ExportedList
 from loyalty.admin.forms import FORMS
 from loyalty.batches.drafts import Plan
 from loyalty.models import (
@@ -87,6 +88,10 @@ def listing(model: type[Model]) -> Address:
     return page(f"{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
+def file_of(model: type[Model]) -> Address:
+    return page(f"{model._meta.app_label}_{model._meta.model_name}_export")
+
+
 def adding(model: type[Model]) -> Address:
     return page(f"{model._meta.app_label}_{model._meta.model_name}_add")
 
@@ -132,6 +137,9 @@ SEEN: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((User, Group, SpendingLimit, Credential, VtexKeys), frozenset({A})),
     **dict.fromkeys((HubChange, SelfTest), frozenset({A})),
 }
+# Who may take what they see away.
+TAKEN = frozenset({M, F, A})
+FILES = {model for model, page in admin.site._registry.items() if isinstance(page, ExportedList)}
 TYPED: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((User, SpendingLimit, Store, Program), frozenset({A})),
 }
@@ -145,6 +153,11 @@ PAGES = [
     *(Line(f"one: {model.__name__}", one(model), seen) for model, seen in SEEN.items()),
     *(Line(f"past: {model.__name__}", one(model, "history"), seen) for model, seen in SEEN.items()),
     *(Line(f"new: {model.__name__}", adding(model), TYPED.get(model, NOBODY)) for model in SEEN),
+    *(
+        Line(f"file: {model.__name__}", file_of(model), SEEN[model] & TAKEN)
+        for model in sorted(FILES, key=lambda model: model.__name__)
+    ),
+    line("statement of a customer", of(Customer, "loyalty_customer_statement"), *TAKEN),
     line("overview", page("index"), *ALL),
     line("own authenticator", page("authenticator"), *ALL),
     line("own password", page("password_change"), *ALL),

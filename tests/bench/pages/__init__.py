@@ -1,0 +1,1 @@
+"""`make bench-pages`: every page of the back office on a million cards."""
