@@ -82,7 +82,6 @@ HIDDEN = {
     "ReminderProgress": "how far the reminders are",
     "PeriodicWork": "the page of periodic work",
     "Alert": "on the overview",
-    "ChainLink": "part of the proof of its card",
     "MonthClosingLine": "on the page of the closed month",
 }
 
