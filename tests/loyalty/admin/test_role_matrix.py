@@ -353,7 +353,9 @@ def test_every_address_has_its_line(as_role: Callable[[Role], Client]) -> None:
     lines = [resolve(each.address()) for each in (*PAGES, *ACTIONS)]
 
     addresses = set(names_of(admin.site.get_urls()))
-    actions = {form.name for forms in FORMS.values() for form in forms}
+    # An action of a model without pages has no address yet.
+    shown = [forms for model, forms in FORMS.items() if model in admin.site._registry]
+    actions = {form.name for forms in shown for form in forms}
 
     assert addresses - {each.url_name for each in lines} - FREE == set()
     assert actions - {each.kwargs.get("name") for each in lines} == set()
