@@ -104,10 +104,15 @@ def carry_out(action: Action, *, actor: Actor, token: str) -> Outcome:
 
 def refuse_own(action: Action, user: User) -> None:
     """Raise `OwnCredit` when the person would gain by the action."""
-    profile = StaffProfile.objects.filter(user=user).first()
-    own = Identity.of(email=user.email, document=profile.document if profile else "")
+    own = own_identity(user)
     if own and action.favors(own):
         raise OwnCredit
+
+
+def own_identity(user: User) -> Identity:
+    """A person of the staff as a customer: whom they may do nothing for."""
+    profile = StaffProfile.objects.filter(user=user).first()
+    return Identity.of(email=user.email, document=profile.document if profile else "")
 
 
 def needs_another_person(action: Action, user: User) -> bool:

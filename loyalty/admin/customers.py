@@ -18,9 +18,10 @@ from django.utils.translation import gettext_lazy as _
 from loyalty import audit, statements
 from loyalty.admin import exports
 from loyalty.admin.actions import ActionURLs
-from loyalty.admin.base import ReadOnlyAdmin, Recent
+from loyalty.admin.base import Recent
 from loyalty.admin.columns import address, linked, moment
 from loyalty.admin.csv import csv_response
+from loyalty.admin.customer_form import CustomerFormURLs
 from loyalty.admin.customer_messages import CustomerMessageURLs, message_buttons
 from loyalty.admin.filters import DayFilter, RelationFilter
 from loyalty.admin.formats import shown_amount, shown_day, shown_document, shown_moment, shown_money
@@ -54,7 +55,7 @@ class CustomerAdmin(
     ActionURLs,
     StoryPage[Customer],
     LargeList[Customer],
-    ReadOnlyAdmin[Customer],
+    CustomerFormURLs,
 ):
     """The owners of cards; the page of one says what they have and what happened to it."""
 
@@ -105,7 +106,11 @@ class CustomerAdmin(
             "older": found.older if found else None,
             "is_later_page": before is not None,
             "statement_url": _statement_url(request, row),
-            "extra_buttons": [*message_buttons(request, row), *_personal_data(request, row)],
+            "extra_buttons": [
+                *self.form_button(request, row),
+                *message_buttons(request, row),
+                *_personal_data(request, row),
+            ],
             "tables": [each for each in self.recent_tables(request, row) if each.rows],
             "approvals": open_approvals(request, Q(customer=row) | Q(card__owner=row)),
             "events": events_of(request, AuditEvent.objects.filter(customer=row), row.store),

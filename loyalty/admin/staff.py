@@ -13,7 +13,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import Group, User
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -27,17 +27,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from localflavor.br.validators import BRCPFValidator
 
 from loyalty import audit, roles
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin
-from loyalty.identity import is_cnpj, normalized_document
+from loyalty.admin.document_field import checked_document
 from loyalty.models import AuditAction, StaffProfile
 from loyalty.sign_in import devices, lockout, policy
 from loyalty.sign_in.address import actor_of
 from loyalty.sign_in.confirmation import ask, is_fresh, password_confirmed
 
-_CPF_LENGTH, _CNPJ_LENGTH = 11, 14
 # Contents of these are nobody's business in the audit trail: that they changed is enough.
 _PRIVATE = ("first_name", "last_name", "email", "document")
 
@@ -91,15 +89,7 @@ class ProfileForm(forms.ModelForm[StaffProfile]):
 
     def clean_document(self) -> str:
         """A CPF or CNPJ that is one; documents of other countries as they are."""
-        document = normalized_document(self.cleaned_data["document"])
-        if len(document) == _CPF_LENGTH:
-            try:
-                BRCPFValidator()(document)
-            except ValidationError as error:
-                raise ValidationError(_("This is not a CPF. Check its digits.")) from error
-        elif len(document) == _CNPJ_LENGTH and not is_cnpj(document):
-            raise ValidationError(_("This is not a CNPJ. Check its digits."))
-        return document
+        return checked_document(self.cleaned_data["document"])
 
 
 class ProfileInline(admin.StackedInline[StaffProfile, User]):

@@ -143,6 +143,8 @@ FILES = {model for model, page in admin.site._registry.items() if isinstance(pag
 TYPED: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((User, SpendingLimit, Store, Program), frozenset({A})),
 }
+# A customer's page only shows: it is completed at another address.
+ADDED = {**TYPED, Customer: frozenset({S, M})}
 # E-mails in a frame, with a policy of their own (test_messages): a browser may style them, no more.
 LETTERS = [
     line("what a message says", of(Notification, "loyalty_notification_preview"), *ALL),
@@ -152,7 +154,7 @@ PAGES = [
     *(Line(f"list: {model.__name__}", listing(model), seen) for model, seen in SEEN.items()),
     *(Line(f"one: {model.__name__}", one(model), seen) for model, seen in SEEN.items()),
     *(Line(f"past: {model.__name__}", one(model, "history"), seen) for model, seen in SEEN.items()),
-    *(Line(f"new: {model.__name__}", adding(model), TYPED.get(model, NOBODY)) for model in SEEN),
+    *(Line(f"new: {model.__name__}", adding(model), ADDED.get(model, NOBODY)) for model in SEEN),
     *(
         Line(f"file: {model.__name__}", file_of(model), SEEN[model] & TAKEN)
         for model in sorted(FILES, key=lambda model: model.__name__)
@@ -198,6 +200,7 @@ PAGES = [
     line("form: extend", first(GiftCard, "action", "extend"), S, M),
     line("form: change the owner", first(GiftCard, "action", "owner"), M),
     line("form: close", first(GiftCard, "action", "close"), M),
+    line("form: complete a customer", of(Customer, "loyalty_customer_edit"), S, M),
     line("form: give to a customer", first(Customer, "action", "give"), S, M),
     line("form: issue a card", first(Program, "action", "issue"), S, M),
     line("form: settle", first(Transaction, "action", "settle"), M),
@@ -205,7 +208,7 @@ PAGES = [
     line("form: reverse", first(Operation, "action", "reverse", kind="adjust"), M),
 ]
 ACTIONS = [
-    *(Line(f"add: {model.__name__}", adding(model), TYPED.get(model, NOBODY)) for model in SEEN),
+    *(Line(f"add: {model.__name__}", adding(model), ADDED.get(model, NOBODY)) for model in SEEN),
     *(Line(f"change: {model.__name__}", one(model), TYPED.get(model, NOBODY)) for model in SEEN),
     *(Line(f"delete: {model.__name__}", one(model, "delete"), NOBODY) for model in SEEN),
     line("decide", of(Approval, "loyalty_approval_decide"), M, F),

@@ -68,6 +68,11 @@ def events() -> list[tuple[str, str, dict[str, Any]]]:
     return [(action, account or "", after) for action, account, after in rows]
 
 
+@pytest.mark.parametrize("path", [NEW_STORE, NEW_PROGRAM])
+def test_the_page_of_a_new_one_has_its_button(client: Client, path: str) -> None:
+    assert 'name="_save"' in client.get(path).content.decode()
+
+
 def test_a_store_and_its_program_are_made_and_give_a_card(client: Client) -> None:
     assert sent(client, NEW_STORE, STORE) == ""
     store = Store.objects.get()
