@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
@@ -48,6 +49,8 @@ class CustomerFormURLs(EditableAdmin[Customer]):
 
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The form of a customer who is there."""
+        if not self.has_change_permission(request, self.get_object(request, str(pk))):
+            raise PermissionDenied
         return self.changeform_view(request, str(pk))
 
     def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> Any:

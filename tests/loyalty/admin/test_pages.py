@@ -53,8 +53,8 @@ OURS: list[type[Model]] = [
     Credential,
 ]
 every_model = pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
-# Administrators make and change these (tests/loyalty/admin/test_settings.py).
-SETTINGS = (Store, Program)
+# Staff make and change these (tests/loyalty/admin/test_settings.py, test_customers.py).
+SETTINGS = (Store, Program, Customer)
 every_shown_model = pytest.mark.parametrize(
     "model", [each for each in OURS if each not in SETTINGS], ids=lambda model: model.__name__
 )

@@ -144,7 +144,7 @@ TYPED: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((User, SpendingLimit, Store, Program), frozenset({A})),
 }
 # A customer's page only shows: it is completed at another address.
-ADDED = {**TYPED, Customer: frozenset({S, M})}
+ADDED: Mapping[type[Model], frozenset[Role]] = {**TYPED, Customer: frozenset({S, M})}
 # E-mails in a frame, with a policy of their own (test_messages): a browser may style them, no more.
 LETTERS = [
     line("what a message says", of(Notification, "loyalty_notification_preview"), *ALL),
