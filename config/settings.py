@@ -154,6 +154,8 @@ LOYALTY_CODE_KEYS = env.list("LOYALTY_CODE_KEYS")
 LOYALTY_ORDER_SOURCE = env.str(
     "LOYALTY_ORDER_SOURCE", default="giftcard_provider.vtex.orders.VtexOrders"
 )
+# The class that tells which orders changed, and what they are, for earning (the same module).
+LOYALTY_ORDER_FEED = env.str("LOYALTY_ORDER_FEED", default="giftcard_provider.vtex.feed.VtexFeed")
 
 # Who is told, once for each incident, of work that failed or is late and of books that are wrong.
 ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])

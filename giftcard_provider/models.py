@@ -158,6 +158,36 @@ def is_safe_address(url: str) -> bool:
     return is_private and bool(parts.hostname) and not parts.query
 
 
+class OrderHook(models.Model):
+    """The token with which a store's VTEX account may tell us that an order changed."""
+
+    store = models.OneToOneField(
+        Store, models.PROTECT, related_name="order_hook", verbose_name=_("store")
+    )
+    token_hash = models.CharField(_("hash of the token"), max_length=64, editable=False)
+    heard_at = models.DateTimeField(_("last heard at"), null=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("order hook")
+        verbose_name_plural = _("order hooks")
+        ordering = ["store"]
+
+    def __str__(self) -> str:
+        return str(self.store)
+
+    @classmethod
+    def issue(cls, store: Store) -> str:
+        """A new token of the store's hook, which cannot be shown again; the one before ends."""
+        token = secrets.token_urlsafe(32)
+        cls.objects.update_or_create(store=store, defaults={"token_hash": _hash(token)})
+        return token
+
+    def takes(self, token: str) -> bool:
+        """Whether this is its token, in constant time."""
+        return hmac.compare_digest(_hash(token), self.token_hash)
+
+
 class VtexKeys(models.Model):
     """The AppKey and AppToken of a store's VTEX account, with which its orders are read.
 

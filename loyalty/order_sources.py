@@ -1,12 +1,13 @@
-"""What reconciliation asks of a store's record of orders, wherever that is kept.
+"""What reconciliation and earning ask of a store's record of orders, wherever that is kept.
 
-`LOYALTY_ORDER_SOURCE` names the class that reads it over the network; a file is another source
-(`loyalty.reconciliation.files`). Amounts are decimals in major units, exact.
+`LOYALTY_ORDER_SOURCE` names the class that reads it over the network for the reconciliation; a file
+is another source (`loyalty.reconciliation.files`). `LOYALTY_ORDER_FEED` names the one for earning.
+Amounts of payments are decimals in major units, exact.
 """
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +18,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext
 
 from loyalty.models import Store
+from loyalty.shop_orders import Order
 
 
 class SourceError(Exception):
@@ -145,6 +147,52 @@ class OrderSource(ABC):
 
     def close(self) -> None:  # noqa: B027 - most have nothing to close
         """Called once when the source is not needed any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """That something changed about an order; `handle` is what the feed knows the notice by."""
+
+    order_id: str
+    handle: str
+
+
+class OrderFeed(ABC):
+    """A store's orders as earning needs them: what changed, and each order in full."""
+
+    # So long after the fact the lists tell of it.
+    lag = datetime.timedelta(0)
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @abstractmethod
+    def notices(self) -> list[Notice]:
+        """Some notices that were not confirmed yet; none when there are no more for now.
+
+        One that is not confirmed comes again. Raises `SourceError`.
+        """
+
+    @abstractmethod
+    def confirm(self, notices: Sequence[Notice]) -> None:
+        """Let the feed forget these. Raises `SourceError`."""
+
+    @abstractmethod
+    def order(self, order_id: str) -> Order | None:
+        """An order as it is now; None when there is none. Raises `SourceError`."""
+
+    @abstractmethod
+    def order_ids(self, window: Window) -> Iterator[Sequence[str]]:
+        """Every order with a date in the window; one may come twice. Raises `SourceError`."""
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to close
+        """Called once when the feed is not needed any more."""
+
+
+def feed_of(store: Store) -> OrderFeed:
+    """The store's feed of orders. Raises `SourceRefused` when it has no keys."""
+    named: type[OrderFeed] = import_string(settings.LOYALTY_ORDER_FEED)
+    return named(store)
 
 
 def source_class() -> type[OrderSource]:

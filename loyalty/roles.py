@@ -58,6 +58,8 @@ _VIEWER = _view(
     *("openhold", "expiringmoney"),
     *("periodicwork", "proof", "proofdifference"),
     *("reconciliationrun", "discrepancy"),
+    *("earningpolicy", "earningrule", "campaign", "rulesimulation"),
+    *("shoporder", "earning", "earningmovement", "orderlistening"),
     "notification",
 ) | {"giftcard_provider.view_failedcall"}
 _SUPPORT = _VIEWER | {
@@ -71,6 +73,9 @@ _MANAGER = _SUPPORT | {
     *("loyalty.add_batch", "loyalty.reprint_batch", "loyalty.undo_batch", "loyalty.extend_batch"),
     *("loyalty.export_lists", "loyalty.run_jobs"),
     *_RECONCILE,
+    *("loyalty.add_earningpolicy", "loyalty.change_earningpolicy", "loyalty.switch_earning"),
+    *("loyalty.add_earningrule", "loyalty.change_earningrule", "loyalty.add_rulesimulation"),
+    *("loyalty.add_campaign", "loyalty.change_campaign"),
 }
 _FINANCE = (
     _VIEWER

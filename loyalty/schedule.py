@@ -74,6 +74,21 @@ SEND_MESSAGES = Work("send_messages", _("Send messages to customers"), MINUTE, 3
 START_RECONCILIATIONS = Work(
     "start_reconciliations", _("Begin the nightly comparisons with the stores"), 10 * MINUTE, HOUR
 )
+TEND_ORDERS = Work(
+    "tend_orders",
+    _("Hear which orders changed, and what they earn"),
+    MINUTE,
+    30 * MINUTE,
+    limit=15 * MINUTE,
+)
+CATCH_UP_ORDERS = Work(
+    "catch_up_orders",
+    _("Look for orders that were never announced"),
+    HOUR,
+    6 * HOUR,
+    offset=20 * MINUTE,
+    limit=30 * MINUTE,
+)
 WATCH = Work("watch", _("Watch all of this, and tell people"), MINUTE, 15 * MINUTE)
 PURGE_PERSONAL_DATA = Work(
     "purge_personal_data", _("Let go of personal data after its days"), DAY, DAY, offset=7 * HOUR
@@ -84,6 +99,7 @@ PERIODIC: Mapping[str, Work] = {
     work.name: work
     for work in (
         *(TEND_APPROVALS, KEEP_BOOKS, EXPIRE_CREDIT, PROVE_CHANGES, PROVE_ALL),
+        *(TEND_ORDERS, CATCH_UP_ORDERS),
         *(SCHEDULE_REMINDERS, SEND_MESSAGES, START_RECONCILIATIONS, WATCH, PURGE_PERSONAL_DATA),
     )
 }

@@ -15,6 +15,7 @@ from loyalty import (
     alerts,
     approvals,
     batches,
+    earning,
     expiry,
     imports,
     jobs,
@@ -26,6 +27,7 @@ from loyalty import (
     reports,
     schedule,
 )
+from loyalty.earning import catching_up, simulation
 from loyalty.jobs import Handler
 from loyalty.models import JobKind
 from loyalty.periodic import Result
@@ -41,6 +43,8 @@ HANDLERS: Mapping[str, Handler] = {
     JobKind.EXPIRE: expiry.expire_chunk,
     JobKind.PROVE_CHANGES: proofs.prove_chunk,
     JobKind.PROVE_ALL: proofs.prove_chunk,
+    JobKind.CATCH_UP_ORDERS: catching_up.chunk,
+    JobKind.SIMULATE_RULE: simulation.chunk,
 }
 
 # A worker that is told to stop has stopped after this time, and another one goes on at once.
@@ -125,6 +129,22 @@ def prove_all() -> Result:
 def start_reconciliations() -> Result:
     """Begin what is due of comparing each store with its own record; jobs go through it."""
     return {"begun": reconciliation.start_due()}
+
+
+@periodic_task(schedule.TEND_ORDERS)
+def tend_orders() -> Result:
+    """Hear which orders changed, read them, and settle what customers earned by them."""
+    return {
+        "heard": earning.listen(),
+        "read": earning.read_due(),
+        "settled": earning.settle_due(),
+    }
+
+
+@periodic_task(schedule.CATCH_UP_ORDERS)
+def catch_up_orders() -> Result:
+    """Go through the lists of orders for what was never announced."""
+    return {"announced": earning.catch_up()}
 
 
 @periodic_task(schedule.WATCH)

@@ -9,7 +9,7 @@
 Another endpoint: a row in `server.ROUTES`, a method of `StandIn`, and a shape in `scenario`.
 """
 
-from giftcard_provider.stand_in.scenario import Payment, Purchase, Scenario
+from giftcard_provider.stand_in.scenario import Line, Payment, Purchase, Scenario
 from giftcard_provider.stand_in.server import StandIn, Trouble
 
-__all__ = ["Payment", "Purchase", "Scenario", "StandIn", "Trouble"]
+__all__ = ["Line", "Payment", "Purchase", "Scenario", "StandIn", "Trouble"]

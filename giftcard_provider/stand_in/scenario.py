@@ -33,6 +33,19 @@ class Payment:
 
 
 @dataclass
+class Line:
+    """Some pieces of a SKU, at a price each; `total` is what they cost after discounts."""
+
+    sku: str
+    price: int
+    quantity: int = 1
+    total: int | None = None
+    brand: str = "7"
+    categories: str = "/3/31/"
+    reward: int = 0
+
+
+@dataclass
 class Purchase:
     """An order group: its orders (`parts` of them) and the one transaction that pays them."""
 
@@ -50,6 +63,14 @@ class Purchase:
     reward: int = 0
     shown_cards: list[str] = field(default_factory=list)
     transaction_id: str = field(default_factory=_hex_id)
+    lines: list[Line] = field(default_factory=list)
+    shipping: int = 0
+    packages: list[Json] = field(default_factory=list)
+    changes: list[Json] = field(default_factory=list)
+    channel: str = "1"
+    buyer: Json = field(
+        default_factory=lambda: {"email": "ana@example.com", "document": "12345678909"}
+    )
     is_indexed: bool = True
 
     @property
@@ -74,13 +95,24 @@ class Purchase:
 
 @dataclass
 class Scenario:
-    """All purchases of an account."""
+    """All purchases of an account, and what its feed of orders has not been told to forget.
+
+    Without a feed (None) there is none configured for the keys.
+    """
 
     purchases: list[Purchase] = field(default_factory=list)
+    feed: list[Json] | None = field(default_factory=list)
 
     def add(self, *purchases: Purchase) -> None:
         """Let the account have these too."""
         self.purchases.extend(purchases)
+
+    def announce(self, *purchases: Purchase) -> None:
+        """Put the orders of these into the feed, as when they change."""
+        if self.feed is not None:
+            self.feed += [
+                notice(each, order_id) for each in purchases for order_id in each.order_ids
+            ]
 
     def by_order(self, order_id: str) -> Purchase | None:
         """The purchase with this order, if there is one."""
@@ -99,6 +131,20 @@ class Scenario:
 def iso(moment: datetime.datetime | None) -> str | None:
     """Seven fraction digits, as VTEX writes them."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0+00:00") if moment else None
+
+
+def notice(purchase: Purchase, order_id: str) -> Json:
+    """An item of the feed."""
+    return {
+        "eventId": _hex_id(),
+        "handle": f"handle-{_hex_id()}",
+        "domain": "Fulfillment",
+        "state": purchase.status,
+        "lastState": "window-to-cancel",
+        "orderId": order_id,
+        "lastChange": iso(purchase.authorized),
+        "currentChange": iso(purchase.changed or purchase.invoiced or purchase.authorized),
+    }
 
 
 def summary(purchase: Purchase, order_id: str) -> Json:
@@ -130,9 +176,18 @@ def order(purchase: Purchase, order_id: str) -> Json:
         "orderGroup": purchase.group,
         "authorizedDate": iso(purchase.authorized),
         "invoicedDate": iso(purchase.invoiced),
-        "clientProfileData": {"email": "ana@example.com", "document": "12345678909"},
+        "salesChannel": purchase.channel,
+        "clientProfileData": purchase.buyer,
         "storePreferencesData": {"currencyCode": purchase.currency},
-        "items": [{"quantity": 1, "rewardValue": purchase.reward}],
+        "items": [_item(line) for line in purchase.lines]
+        or [{"quantity": 1, "rewardValue": purchase.reward}],
+        "totals": [
+            {"id": "Items", "value": sum(line.price * line.quantity for line in purchase.lines)},
+            {"id": "Discounts", "value": sum(_discount(line) for line in purchase.lines)},
+            {"id": "Shipping", "value": purchase.shipping},
+        ],
+        "packageAttachment": {"packages": purchase.packages},
+        "changesAttachment": {"id": "changeAttachment", "changesData": purchase.changes},
         "paymentData": {
             "giftCards": [
                 {"id": card, "inUse": False, "value": 0, "provider": "ourcredit"}
@@ -148,6 +203,26 @@ def order(purchase: Purchase, order_id: str) -> Json:
             ],
         },
     }
+
+
+def _item(line: Line) -> Json:
+    return {
+        "id": line.sku,
+        "quantity": line.quantity,
+        "price": line.price,
+        "sellingPrice": line.price,
+        "priceDefinition": {"total": _cost(line)},
+        "rewardValue": line.reward,
+        "additionalInfo": {"brandId": line.brand, "categoriesIds": line.categories},
+    }
+
+
+def _cost(line: Line) -> int:
+    return line.price * line.quantity if line.total is None else line.total
+
+
+def _discount(line: Line) -> int:
+    return _cost(line) - line.price * line.quantity
 
 
 def _payment_of_order(payment: Payment) -> Json:

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from giftcard_provider.stand_in import scenario as shapes
 from giftcard_provider.stand_in.scenario import Purchase, Scenario
 
-MOST_PAGES, MOST_PER_PAGE = 30, 100
+MOST_PAGES, MOST_PER_PAGE, MOST_PER_LOT = 30, 100, 10
 
 Parameters = dict[str, str]
 Answer = tuple[int, Any]
@@ -27,10 +27,11 @@ Answer = tuple[int, Any]
 
 @dataclass(frozen=True)
 class Call:
-    """A request: the parts of its path that the route names, and its query."""
+    """A request: the parts of its path that the route names, its query and its JSON."""
 
     parts: list[str]
     query: Parameters
+    content: Any = None
 
 
 @dataclass
@@ -142,6 +143,23 @@ class StandIn:
         shown = rows[(page - 1) * per_page : page * per_page]
         return 200, {"list": shown, "facets": [], "paging": paging, "stats": {}}
 
+    def feed(self, call: Call) -> Answer:
+        """What the feed has; it comes again until it is committed."""
+        lot = int(call.query.get("maxlot", 1))
+        if self.scenario.feed is None:
+            return _not_found()
+        if not 0 < lot <= MOST_PER_LOT:
+            return 400, {"message": "maxlot"}
+        return 200, self.scenario.feed[:lot]
+
+    def commit(self, call: Call) -> Answer:
+        """Forget the items with these handles; unknown ones are forgotten already."""
+        handles = call.content["handles"]
+        self.scenario.feed = [
+            each for each in self.scenario.feed or [] if each["handle"] not in handles
+        ]
+        return 200, None
+
     def order(self, call: Call) -> Answer:
         """An order in full."""
         (order_id,) = call.parts
@@ -219,6 +237,8 @@ def _within(purchase: Purchase, text: str) -> bool:
 
 # What is asked, where, and the method of `StandIn` that answers. The first that fits counts.
 ROUTES: Sequence[tuple[str, str, str]] = [
+    ("GET", r"/api/orders/feed", "feed"),
+    ("POST", r"/api/orders/feed", "commit"),
     ("GET", r"/api/oms/pvt/orders", "list_orders"),
     ("GET", r"/api/oms/pvt/orders/order-group/([^/]+)", "order_group"),
     ("GET", r"/api/oms/pvt/orders/([^/]+)/payment-transaction", "payment_transaction"),
@@ -243,8 +263,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the tests look at `calls`."""
 
     def do_GET(self) -> None:
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        self._serve("POST")
+
+    def _serve(self, method: str) -> None:
         trouble = self.stand_in.next_trouble(self.path) or _NO_TROUBLE
-        name, answer = self._routed("GET")
+        name, answer = self._routed(method)
         self.stand_in.note(name, self.path)
         time.sleep(trouble.delay)
         if trouble.cut_after == 0:
@@ -261,19 +287,23 @@ class _Handler(BaseHTTPRequestHandler):
         )
         if given != (self.stand_in.app_key, self.stand_in.app_token):
             return "refused", (403, {"error": "Forbidden"})
+        length = int(self.headers.get("Content-Length") or 0)
+        content = json.loads(self.rfile.read(length)) if length else None
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         for asked, pattern, name in ROUTES:
             if asked == method and (match := re.fullmatch(pattern, url.path)):
                 answers: Callable[[Call], Answer] = getattr(self.stand_in, name)
-                return name, answers(Call([unquote(part) for part in match.groups()], query))
+                parts = [unquote(part) for part in match.groups()]
+                return name, answers(Call(parts, query, content))
         return "unknown", _not_found()
 
     def _send(self, answer: Answer, trouble: Trouble) -> None:
         status, content = answer
         if trouble.change:
             content = trouble.change(content)
-        body = json.dumps(content).encode() if trouble.body is None else trouble.body
+        written = b"" if content is None else json.dumps(content).encode()
+        body = written if trouble.body is None else trouble.body
         try:
             self.send_response(trouble.status or status)
             self.send_header("Content-Type", "application/json; charset=utf-8")

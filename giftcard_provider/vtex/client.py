@@ -48,6 +48,7 @@ class _Call:
 
 
 _READ_ORDERS = "List Orders, View order, View Payment Data"
+_FEED = "Feed v3 and Hook Admin"
 _READ_HUB, _WRITE_HUB = "View Gift Card providers", "Edit Gift Card providers"
 _HUB_MEDIA_TYPE = "application/vnd.vtex.giftcardproviders.v1+json"
 
@@ -75,6 +76,12 @@ class Client:
     def orders(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """What the Orders API answers; None for what does not exist. Raises `SourceError`."""
         return self._answered(_record(self._orders, path, query))
+
+    def tell_orders(self, path: str, content: Mapping[str, Any]) -> None:
+        """POST to the Orders API what is safe to send again. Raises `SourceError`."""
+        headers = {"Content-Type": "application/json"}
+        call = _Call(self._orders, path, _FEED, method="POST", body=content, headers=headers)
+        self._answered(call)
 
     def payments(self, path: str) -> Any:
         """The same of the Payments Gateway."""

@@ -38,8 +38,8 @@ KEPT_REASONS = 20
 _CARD_GROUPS = {"giftcard", "giftcardpaymentgroup"}
 _CARD_SYSTEM = "16"
 # The list has no filter for the last change; what is invoiced changes by that.
-_FILTER = {WindowKind.AUTHORIZED: "authorizedDate", WindowKind.CHANGED: "invoicedDate"}
-_ORDERS = "/api/oms/pvt/orders"
+FILTER = {WindowKind.AUTHORIZED: "authorizedDate", WindowKind.CHANGED: "invoicedDate"}
+ORDERS = "/api/oms/pvt/orders"
 
 
 class VtexOrders(OrderSource):
@@ -78,7 +78,7 @@ class VtexOrders(OrderSource):
 
     def purchases(self, window: Window) -> Iterator[Purchase]:
         """The purchases with a gift card whose date is in the window, both ends included."""
-        for order_ids in self._listed(_FILTER[window.kind], window.since, window.until):
+        for order_ids in self._listed(FILTER[window.kind], window.since, window.until):
             groups = [list(each) for _, each in groupby(sorted(order_ids), key=_group_of)]
             for start in range(0, len(groups), AT_ONCE):
                 found = self._pool.map(self._read, groups[start : start + AT_ONCE])
@@ -152,9 +152,7 @@ class VtexOrders(OrderSource):
         return list(ids)
 
     def _page(self, query: dict[str, str], page: int) -> tuple[list[str], int]:
-        answer = self._client.orders(
-            _ORDERS, query | {"page": str(page), "per_page": str(PER_PAGE)}
-        )
+        answer = self._client.orders(ORDERS, query | {"page": str(page), "per_page": str(PER_PAGE)})
         found = mapping(answer, "list of orders")
         total = mapping(found.get("paging"), "paging").get("total")
         if not isinstance(total, int):
@@ -169,7 +167,7 @@ class VtexOrders(OrderSource):
         try:
             if len(order_ids) > 1:
                 return self._group(_group_of(order_ids[0]))
-            found = self._client.orders(f"{_ORDERS}/{quote(order_ids[0], safe='')}")
+            found = self._client.orders(f"{ORDERS}/{quote(order_ids[0], safe='')}")
             return self._purchase([mapping(found, "order")]) if found is not None else None
         except SourceUnreadable as error:
             if len(self.unreadable) < KEPT_REASONS:
@@ -177,7 +175,7 @@ class VtexOrders(OrderSource):
             return None
 
     def _group(self, group: str) -> Purchase | None:
-        path = f"{_ORDERS}/order-group/{quote(group, safe='')}"
+        path = f"{ORDERS}/order-group/{quote(group, safe='')}"
         found = self._client.orders(path)
         return self._purchase(rows(found, "order group")) if found else None
 

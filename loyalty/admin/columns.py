@@ -21,6 +21,9 @@ from loyalty.money import to_decimal
 
 Column = Callable[[Any, Any], str]
 
+# What tells a row's store, the nearest first.
+_STORES = ("store", "card", "program")
+
 _ID = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
 
 
@@ -136,6 +139,6 @@ def _local(instant: datetime.datetime | None, row: Any) -> datetime.datetime | N
 def _store_of(row: Any) -> Store:
     if isinstance(row, Store):
         return row
-    owner = row if hasattr(row, "store_id") else row.card
-    store: Store = owner.store
+    path = next((each for each in _STORES if hasattr(row, f"{each}_id")), "card")
+    store: Store = row.store if path == "store" else getattr(row, path).store
     return store

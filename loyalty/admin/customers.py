@@ -40,6 +40,7 @@ from loyalty.models import (
     Language,
     Notification,
     Operation,
+    ShopOrder,
 )
 from loyalty.money import to_decimal
 from loyalty.reports.sums import one_snapshot
@@ -69,6 +70,11 @@ class CustomerAdmin(
     story_related = ("store",)
     created = moment("created_at", _("created at"))
     recent = (
+        Recent(
+            ShopOrder,
+            "customer",
+            ("order", "shown_state", "paid", "goods", "earned", "pending", "why"),
+        ),
         Recent(Notification, "customer", ("number_link", "kind", "state", "created", "sent")),
     )
 

@@ -25,6 +25,16 @@ BackOfficeSite.sections[:] = [
             Entry("periodic_work", _("Periodic work"), "loyalty.view_periodicwork"),
         ],
     ),
+    Section(
+        "earning",
+        _("Loyalty programs"),
+        [
+            Entry("loyalty.earningrule"),
+            Entry("loyalty.campaign"),
+            Entry("loyalty.shoporder"),
+            Entry("loyalty.earning"),
+        ],
+    ),
     Section("books", _("Books"), [Entry(name, label, need) for name, need, label in PAGES]),
     Section("more", _("Settings and proof"), []),
 ]

@@ -12,6 +12,7 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty.admin.actions import ActionURLs
 from loyalty.admin.base import NOTHING, Recent, moment
+from loyalty.admin.program_earning import ProgramEarningURLs
 from loyalty.admin.program_messages import ProgramMessageURLs
 from loyalty.admin.settings import SettingsAdmin
 from loyalty.models import GiftCard, Program, Store
@@ -68,7 +69,7 @@ class StoreAdmin(SettingsAdmin[Store]):
 
 
 @admin.register(Program)
-class ProgramAdmin(ProgramMessageURLs, ActionURLs, SettingsAdmin[Program]):
+class ProgramAdmin(ProgramEarningURLs, ProgramMessageURLs, ActionURLs, SettingsAdmin[Program]):
     """The kinds of credit of each store. What its cards count in stays."""
 
     list_display = ("name", "store", "kind", "funding", "validity_days", "relation_name", "point")

@@ -30,6 +30,7 @@ class Plan:
     prices: tuple[int, ...]
     gifts: tuple[int, ...]
     cards: dict[str, int]
+    earning: dict[str, str]
 
 
 BRAZIL = Plan(
@@ -72,6 +73,12 @@ BRAZIL = Plan(
     prices=(2490, 3990, 4990, 5990, 7990, 8990, 11990, 14990, 18990, 24990),
     gifts=(5000, 10000, 10000, 15000, 20000, 25000, 30000, 50000),
     cards={GIFT: 76, RETURN: 26, LOYALTY: 26, PROMOTION: 26},
+    earning={
+        "usual": "10 pontos por real",
+        "first": "Primeira compra",
+        "draft": "Pix em dobro",
+        "campaign": "Semana Aurora",
+    },
 )
 CHILE = Plan(
     account="demochile",
@@ -112,6 +119,12 @@ CHILE = Plan(
     prices=(4990, 7990, 9990, 12990, 14990, 19990, 24990, 34990),
     gifts=(10000, 20000, 20000, 30000, 50000),
     cards={GIFT: 32, RETURN: 12, LOYALTY: 15, PROMOTION: 12},
+    earning={
+        "usual": "3 % de cada compra",
+        "first": "Primera compra",
+        "draft": "Webpay doble",
+        "campaign": "Semana Cordillera",
+    },
 )
 
 

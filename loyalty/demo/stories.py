@@ -9,6 +9,7 @@ from django.utils import timezone
 from loyalty import ledger
 from loyalty.demo.clock import Dice, Story
 from loyalty.demo.differences import differences
+from loyalty.demo.earnings import BUYERS, buyer, earning_rules
 from loyalty.demo.purchases import (
     Ending,
     captured,
@@ -45,6 +46,9 @@ def stories(shop: Shop) -> Iterator[Story]:
         for number in range(shop.plan.cards[kind]):
             yield story(shop, number)
     yield differences(shop)
+    yield earning_rules(shop)
+    for number in range(BUYERS):
+        yield buyer(shop, number)
 
 
 def nights(shop: Shop) -> Story:

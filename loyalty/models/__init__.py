@@ -29,6 +29,7 @@ from loyalty.models.notification import (
     Skipped,
 )
 from loyalty.models.operation import Operation, OperationKind, Outcome, Reason
+from loyalty.models.order_listening import OrderListening
 from loyalty.models.periodic import Alert, PeriodicWork
 from loyalty.models.program import Program
 from loyalty.models.proof import ChainLink, Proof, ProofDifference
@@ -39,6 +40,7 @@ from loyalty.models.reconciliation import (
     ReconciliationRun,
 )
 from loyalty.models.return_payment import ReturnPayment
+from loyalty.models.rule_simulation import RuleSimulation
 from loyalty.models.shop_order import ShopOrder
 from loyalty.models.staff import Spending, SpendingLimit, StaffProfile
 from loyalty.models.store import Language, Store
@@ -83,6 +85,7 @@ __all__ = [
     "OpenHold",
     "Operation",
     "OperationKind",
+    "OrderListening",
     "Origin",
     "Outcome",
     "PeriodicWork",
@@ -94,6 +97,7 @@ __all__ = [
     "ReconciliationRun",
     "ReminderProgress",
     "ReturnPayment",
+    "RuleSimulation",
     "ShopOrder",
     "Skipped",
     "Spending",

@@ -22,6 +22,8 @@ class JobKind(models.TextChoices):
     EXPIRE = "expire", _("book expired credit")
     PROVE_CHANGES = "prove_changes", _("prove what changed")
     PROVE_ALL = "prove_all", _("prove everything")
+    CATCH_UP_ORDERS = "catch_up_orders", _("read a store's orders again")
+    SIMULATE_RULE = "simulate_rule", _("try an earning rule on past orders")
 
 
 class Job(models.Model):

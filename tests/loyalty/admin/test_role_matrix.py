@@ -32,8 +32,12 @@ from loyalty.models import (
     AuditEvent,
     Balance,
     Batch,
+    Campaign,
     Customer,
     Discrepancy,
+    Earning,
+    EarningMovement,
+    EarningRule,
     Entry,
     GiftCard,
     Grant,
@@ -47,6 +51,7 @@ from loyalty.models import (
     Proof,
     ProofDifference,
     ReconciliationRun,
+    ShopOrder,
     SpendingLimit,
     Store,
     Transaction,
@@ -58,6 +63,14 @@ from tests.builders import history, make_program
 from tests.giftcard_provider.test_call_pages import make_call
 from tests.loyalty.admin.conftest import Books, confirm_password
 from tests.loyalty.admin.test_pages import Inline
+from tests.loyalty.earning.builders import (
+    an_order,
+    invoiced,
+    make_campaign,
+    make_earning_program,
+    make_rule,
+    take,
+)
 from tests.loyalty.imports.conftest import make_import
 from tests.loyalty.staff import acting, make_staff
 
@@ -133,6 +146,7 @@ SEEN: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((Transaction, Operation, Entry, Batch, ImportFile, Job, Approval), ALL),
     **dict.fromkeys((ReconciliationRun, Discrepancy, Notification, FailedCall), ALL),
     **dict.fromkeys((Proof, ProofDifference), ALL),
+    **dict.fromkeys((EarningRule, Campaign, ShopOrder, Earning, EarningMovement), ALL),
     **dict.fromkeys((AuditEvent, MonthClosing), frozenset({F, A})),
     **dict.fromkeys((User, Group, SpendingLimit, Credential, VtexKeys), frozenset({A})),
     **dict.fromkeys((HubChange, SelfTest), frozenset({A})),
@@ -149,6 +163,17 @@ ADDED: Mapping[type[Model], frozenset[Role]] = {**TYPED, Customer: frozenset({S,
 LETTERS = [
     line("what a message says", of(Notification, "loyalty_notification_preview"), *ALL),
     line("preview of the words", of(Program, "loyalty_program_preview", "issued", "en"), A),
+]
+DRAFT = {"switched_on_at": None}
+EARNING = [
+    line("new rule", of(Program, "loyalty_earningrule_new"), M),
+    line("change a rule", of(EarningRule, "loyalty_earningrule_edit", **DRAFT), M),
+    line("try a rule", of(EarningRule, "loyalty_earningrule_try"), M),
+    line("switch a rule on", of(EarningRule, "loyalty_earningrule_switch", "on", **DRAFT), M),
+    line("new campaign", of(Program, "loyalty_campaign_new"), M),
+    line("change a campaign", of(Campaign, "loyalty_campaign_edit", **DRAFT), M),
+    line("switch a campaign on", of(Campaign, "loyalty_campaign_switch", "on", **DRAFT), M),
+    line("read orders again", of(Store, "loyalty_shoporder_again"), M),
 ]
 PAGES = [
     *(Line(f"list: {model.__name__}", listing(model), seen) for model, seen in SEEN.items()),
@@ -206,6 +231,9 @@ PAGES = [
     line("form: settle", first(Transaction, "action", "settle"), M),
     line("form: cancel", first(Transaction, "action", "cancel"), S, M),
     line("form: reverse", first(Operation, "action", "reverse", kind="adjust"), M),
+    line("form: pay a return", first(ShopOrder, "action", "pay-return"), S, M),
+    line("earning of a program", of(Program, "loyalty_program_earning"), *ALL),
+    *EARNING,
 ]
 ACTIONS = [
     *(Line(f"add: {model.__name__}", adding(model), ADDED.get(model, NOBODY)) for model in SEEN),
@@ -263,6 +291,9 @@ ACTIONS = [
     line("end the previous token", of(Credential, "credential_step", "retire"), A),
     line("revoke a credential", of(Credential, "credential_step", "revoke"), A),
     line("run periodic work", page("run_periodic_work", "watch"), M),
+    line("pay a return", first(ShopOrder, "action", "pay-return"), S, M),
+    line("earning policy", of(Program, "loyalty_program_earning"), M),
+    *EARNING,
 ]
 
 
@@ -338,8 +369,22 @@ def make_rows(card: GiftCard) -> None:
     make_call(store=card.store)
     HubChange.objects.create(store=card.store, kind="look", provider_id="ourcredit")
     SelfTest.objects.create(store=card.store, card=card)
+    make_earnings(card.store)
     if card.owner:
         notifications.request_statement(card.owner, token="first", actor=acting(other))
+
+
+def make_earnings(store: Store) -> None:
+    """An order that earned, by a rule and a campaign; a draft of each."""
+    program = make_earning_program(store)
+    rule, campaign = make_rule(program), make_campaign(program)
+    take(store, invoiced(an_order(100_00)))
+    for row in (rule, campaign):
+        row.pk, row.switched_on_at = None, None
+    rule.unit = rule.point_units = None
+    campaign.used = 0
+    rule.save(force_insert=True)
+    campaign.save(force_insert=True)
 
 
 def names_of(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[str]:

@@ -1,0 +1,87 @@
+"""How pages write what is earned: points beside money, and the reasons in words."""
+
+from collections.abc import Iterator, Mapping
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_stubs_ext import StrOrPromise
+
+from loyalty.admin.formats import NOTHING, shown_money
+from loyalty.earning.engine import Why
+from loyalty.models import Campaign, EarningRule, Program, ShopOrder
+from loyalty.money import exponent_of
+
+REASONS: Mapping[Why, StrOrPromise] = {
+    Why.GIVEN: gettext_lazy("given"),
+    Why.CAPPED_BY_ORDER: gettext_lazy("given, up to the most for an order"),
+    Why.CAPPED_BY_PERIOD: gettext_lazy("given, up to the most for the period"),
+    Why.NOT_PAID: gettext_lazy("the payment is not approved yet"),
+    Why.CANCELED: gettext_lazy("the order was canceled"),
+    Why.STORE_REWARD: gettext_lazy("the store itself gives a reward for the order"),
+    Why.OTHER_CURRENCY: gettext_lazy("it was paid in another currency"),
+    Why.EXCLUDED: gettext_lazy("another rule gave something and excludes this one"),
+    Why.OTHER_DATES: gettext_lazy("it was not paid within the rule's dates"),
+    Why.OTHER_CHANNEL: gettext_lazy("it came by another sales channel"),
+    Why.NOT_FIRST: gettext_lazy("it is not the customer's first order"),
+    Why.OTHER_ITEMS: gettext_lazy("nothing in it is what the rule is about"),
+    Why.PAID_WITH_CREDIT: gettext_lazy("it was paid with credit only"),
+    Why.OTHER_PAYMENT: gettext_lazy("it was not paid in the rule's way"),
+    Why.BELOW_MINIMUM: gettext_lazy("its eligible value is below the rule's minimum"),
+    Why.CAP_REACHED: gettext_lazy("the most for the order or period was reached"),
+    Why.TOO_LITTLE: gettext_lazy("it comes to less than the smallest amount"),
+}
+OBSTACLES: Mapping[str, StrOrPromise] = {
+    "customer_erased": gettext_lazy("The customer was erased."),
+    "other_program": gettext_lazy("The customer's wallet belongs to another program."),
+    "other_units": gettext_lazy("The customer's wallet counts in other units."),
+    "card_blocked": gettext_lazy("The customer's wallet is blocked."),
+    "not_reloadable": gettext_lazy("The customer's wallet takes no more credit."),
+    "card_expired": gettext_lazy("The customer's wallet ends before it would be usable."),
+}
+
+
+def shown_units(units: int, program: Program) -> str:
+    """`1,234 points (BRL 3.0850)`, or money alone when the program counts in money."""
+    amount = shown_money(units, program.store.currency, program.exponent)
+    if program.point_units is None:
+        return amount
+    points = number_format(units // program.point_units, use_l10n=True, force_grouping=True)
+    return f"{points}\u00a0{program.unit_name or _('points')} ({amount})"
+
+
+def shown_value(units: int, program: Program) -> str:
+    """The currency's smallest digits as money."""
+    currency = program.store.currency
+    return shown_money(units, currency, exponent_of(currency))
+
+
+def told(order: ShopOrder, rules: Mapping[int, EarningRule]) -> Iterator[tuple[str, str, str]]:
+    """Rule, reason and amount of each verdict on an order."""
+    for verdict in order.verdicts:
+        rule = rules.get(verdict["rule"])
+        if rule is None:
+            continue
+        reason = str(REASONS[Why(verdict["why"])])
+        if because := rules.get(verdict.get("because_of", 0)):
+            reason = f"{reason} ({because})"
+        due = verdict["due"]
+        yield str(rule), reason, shown_units(due, rule.program) if due else NOTHING
+
+
+def rule_in_words(rule: EarningRule) -> str:
+    """What it gives, in one line."""
+    if rule.percent is not None:
+        percent = number_format(rule.percent.normalize(), use_l10n=True)
+        return _("%(percent)s %% of the value") % {"percent": percent}
+    return _("%(points)s %(unit)s for each %(amount)s") % {
+        "points": rule.points,
+        "unit": rule.program.unit_name or _("points"),
+        "amount": shown_value(rule.per_amount or 0, rule.program),
+    }
+
+
+def campaign_in_words(campaign: Campaign) -> str:
+    """How much it multiplies."""
+    times = number_format(campaign.multiplier.normalize(), use_l10n=True)
+    return _("%(times)s times as much") % {"times": times}
