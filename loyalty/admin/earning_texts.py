@@ -56,17 +56,16 @@ def shown_value(units: int, program: Program) -> str:
     return shown_money(units, currency, exponent_of(currency))
 
 
-def told(order: ShopOrder, rules: Mapping[int, EarningRule]) -> Iterator[tuple[str, str, str]]:
-    """Rule, reason and amount of each verdict on an order."""
+def told(order: ShopOrder) -> Iterator[tuple[str, str, str]]:
+    """Rule, reason and amount of each verdict on an order, whose earnings come with it."""
+    programs = {each.rule_id: each.rule.program for each in order.earnings.all()}
     for verdict in order.verdicts:
-        rule = rules.get(verdict["rule"])
-        if rule is None:
-            continue
         reason = str(REASONS[Why(verdict["why"])])
-        if because := rules.get(verdict.get("because_of", 0)):
-            reason = f"{reason} ({because})"
+        if "because_of" in verdict:
+            reason = f"{reason} ({verdict['because_of']})"
+        program = programs.get(verdict["rule"])
         due = verdict["due"]
-        yield str(rule), reason, shown_units(due, rule.program) if due else NOTHING
+        yield verdict["name"], reason, shown_units(due, program) if due and program else NOTHING
 
 
 def rule_in_words(rule: EarningRule) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -24,7 +24,6 @@ from loyalty.models import (
     AuditAction,
     Earning,
     EarningMovement,
-    EarningRule,
     Job,
     ShopOrder,
     Store,
@@ -85,7 +84,8 @@ class ShopOrderAdmin(ActionURLs, LargeList[ShopOrder], ReadOnlyAdmin[ShopOrder])
     def get_queryset(self, request: HttpRequest) -> QuerySet[ShopOrder]:
         """With what each earned: a few rows of a page."""
         orders = super().get_queryset(request)
-        return orders.prefetch_related("earnings__rule__program__store")
+        earnings = Earning.objects.select_related("rule__program__store")
+        return orders.prefetch_related(Prefetch("earnings", earnings))
 
     @admin.display(description=_("order"), ordering="order_id")
     def order(self, row: ShopOrder) -> str:
@@ -131,10 +131,7 @@ class ShopOrderAdmin(ActionURLs, LargeList[ShopOrder], ReadOnlyAdmin[ShopOrder])
         """Each rule with its reason and amount."""
         if row.version and row.customer_id is None:
             return str(_("The order names no customer of the store."))
-        rules = EarningRule.objects.select_related("program__store").in_bulk(
-            [verdict["rule"] for verdict in row.verdicts]
-        )
-        lines = format_html_join("", "<li>{}: {} {}</li>", told(row, rules))
+        lines = format_html_join("", "<li>{}: {} {}</li>", told(row))
         return format_html_join("", "<ul class='reasons'>{}</ul>", [(lines,)]) if lines else NOTHING
 
     def read_again(self, request: HttpRequest, store: int) -> HttpResponse:

@@ -146,23 +146,25 @@ class _Case:
         return earning.due - before
 
     def _explain(self, order: ShopOrder, verdicts: Iterable[Verdict]) -> None:
-        mine = {rule.pk for rule in self.rules}
+        mine = {rule.pk: rule.name for rule in self.rules}
         told = [each for each in order.verdicts if each["rule"] not in mine]
-        told += [_told(verdict) for verdict in verdicts]
+        told += [_told(verdict, mine) for verdict in verdicts]
         if told != order.verdicts:
             order.verdicts = told
             order.save(update_fields=["verdicts"])
 
 
-def _told(verdict: Verdict) -> dict[str, Any]:
+def _told(verdict: Verdict, names: Mapping[int, str]) -> dict[str, Any]:
+    """A verdict as it is kept: with the names that the rules had."""
     told: dict[str, Any] = {
         "rule": verdict.rule,
+        "name": names[verdict.rule],
         "why": verdict.why.value,
         "eligible": verdict.eligible,
         "due": verdict.due,
     }
     if verdict.because_of is not None:
-        told["because_of"] = verdict.because_of
+        told["because_of"] = names[verdict.because_of]
     return told
 
 
