@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -74,6 +74,9 @@ def one_connection(db: None) -> Iterator[None]:
     """Requests through the real application, all within the transaction of the test."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
+    with connection.cursor() as cursor:
+        # Making up requests takes its time, while the transaction idles.
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     yield
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)

@@ -198,7 +198,7 @@ def test_above_the_limit_it_waits_for_another_person(
     with unchanged(card):
         text = do(client, difference, "refund")
 
-    assert "above your limit" in text
+    assert "It waits for another person" in text
     assert "Waits for another person" in text_of(client, at("change", difference.pk))
 
 
