@@ -67,6 +67,9 @@ PROVE_CHANGES = Work(
 PROVE_ALL = Work(
     "prove_all", _("Prove the books, everything"), WEEK, DAY, offset=6 * DAY + 6 * HOUR
 )
+REVIEW_TIERS = Work(
+    "review_tiers", _("Review the tiers that time changes"), HOUR, 3 * HOUR, offset=2 * MINUTE
+)
 SCHEDULE_REMINDERS = Work(
     "schedule_reminders", _("Remind customers of credit that ends soon"), 15 * MINUTE, DAY / 2
 )
@@ -99,7 +102,7 @@ PERIODIC: Mapping[str, Work] = {
     work.name: work
     for work in (
         *(TEND_APPROVALS, KEEP_BOOKS, EXPIRE_CREDIT, PROVE_CHANGES, PROVE_ALL),
-        *(TEND_ORDERS, CATCH_UP_ORDERS),
+        *(TEND_ORDERS, CATCH_UP_ORDERS, REVIEW_TIERS),
         *(SCHEDULE_REMINDERS, SEND_MESSAGES, START_RECONCILIATIONS, WATCH, PURGE_PERSONAL_DATA),
     )
 }

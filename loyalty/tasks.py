@@ -45,6 +45,7 @@ HANDLERS: Mapping[str, Handler] = {
     JobKind.PROVE_ALL: proofs.prove_chunk,
     JobKind.CATCH_UP_ORDERS: catching_up.chunk,
     JobKind.SIMULATE_RULE: simulation.chunk,
+    JobKind.REVIEW_TIERS: earning.review_chunk,
 }
 
 # A worker that is told to stop has stopped after this time, and another one goes on at once.
@@ -99,6 +100,12 @@ def keep_books() -> Result:
 def expire_credit() -> Result:
     """Book what has expired: a job, if there is any."""
     return expiry.begin()
+
+
+@periodic_task(schedule.REVIEW_TIERS)
+def review_tiers() -> Result:
+    """Bring tiers in line with the clock: a job, if there is anything to do."""
+    return earning.begin_review()
 
 
 @periodic_task(schedule.SCHEDULE_REMINDERS)

@@ -31,6 +31,7 @@ COUNTS: Mapping[str, StrOrPromise] = {
     "begun": _("begun"),
     "calls": _("failed calls"),
     "cards": _("cards"),
+    "customers": _("customers"),
     "differences": _("differences"),
     "entries": _("entries"),
     "failed": _("failed"),

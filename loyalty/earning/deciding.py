@@ -11,6 +11,8 @@ from loyalty.earning import engine
 from loyalty.earning.engine import Award, Verdict
 from loyalty.earning.intake import order_of
 from loyalty.earning.rules import boost_of, rule_of, span
+from loyalty.earning.standing import judge, ladder_of
+from loyalty.earning.tiers import Ladder
 from loyalty.models import (
     Campaign,
     Customer,
@@ -38,6 +40,7 @@ def decide(program: Program, order: ShopOrder) -> None:
         case = _Case.of(program, customer, order)
         verdicts = case.verdicts()
         case.keep(verdicts)
+        judge(program, customer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class _Case:
     campaigns: Sequence[Campaign]
     orders: Sequence[ShopOrder]
     known: Mapping[Key, Earning]
+    ladder: Ladder | None
 
     @classmethod
     def of(cls, program: Program, customer: Customer, order: ShopOrder) -> "_Case":
@@ -64,7 +68,12 @@ class _Case:
             .filter(program=program, switched_on_at__isnull=False)
             .order_by("pk")
         )
-        orders = list(_related(program, customer, order, rules).order_by("pk"))
+        ladder = ladder_of(program, customer)
+        together = _related(program, customer, order, rules)
+        if ladder:
+            # A tier follows from all that was bought, and each order's tier from those before it.
+            together |= Q(customer=customer, paid_at__isnull=False)
+        orders = list(ShopOrder.objects.filter(together, version__gt=0).order_by("pk"))
         earnings = Earning.objects.filter(order__in=orders, rule__program=program)
         return cls(
             program=program,
@@ -74,6 +83,7 @@ class _Case:
             campaigns=campaigns,
             orders=orders,
             known={(each.order_id, each.rule_id, each.campaign_id): each for each in earnings},
+            ladder=ladder,
         )
 
     def verdicts(self) -> list[Verdict]:
@@ -90,6 +100,7 @@ class _Case:
             currency=self.program.store.currency,
             boosts=[boost_of(each, room=self._room(each)) for each in self.campaigns],
             first_order=first.order_id if first else "",
+            ladder=self.ladder,
         )
 
     def keep(self, verdicts: Sequence[Verdict]) -> None:
@@ -139,9 +150,11 @@ class _Case:
             award.gross if award else earning.gross,
             award.due if award else 0,
             self.policy.usable_at(order.invoiced_at, order.delivered_at),
+            award.validity_days if award else earning.validity_days,
         )
-        if earning._state.adding or now != (earning.gross, earning.due, earning.usable_at):
-            earning.gross, earning.due, earning.usable_at = now
+        known = (earning.gross, earning.due, earning.usable_at, earning.validity_days)
+        if earning._state.adding or now != known:
+            earning.gross, earning.due, earning.usable_at, earning.validity_days = now
             earning.save()
         return earning.due - before
 
@@ -165,6 +178,8 @@ def _told(verdict: Verdict, names: Mapping[int, str]) -> dict[str, Any]:
     }
     if verdict.because_of is not None:
         told["because_of"] = names[verdict.because_of]
+    if verdict.tier:
+        told["tier"] = verdict.tier
     return told
 
 
@@ -176,7 +191,7 @@ def _standing(customer: Customer) -> QuerySet[ShopOrder]:
 
 def _related(
     program: Program, customer: Customer, order: ShopOrder, rules: Sequence[EarningRule]
-) -> QuerySet[ShopOrder]:
+) -> Q:
     """The orders whose earnings may change with this one's.
 
     Those that share a cap's period, and with a rule for first orders those that are, become or
@@ -196,7 +211,7 @@ def _related(
         if period and anchor.paid_at:
             since, until = span(anchor.paid_at, period, program)
             together |= Q(customer=customer, paid_at__gte=since, paid_at__lt=until)
-    return ShopOrder.objects.filter(together, version__gt=0)
+    return together
 
 
 def _rewarded(program: Program, order_ids: Sequence[str]) -> dict[str, int]:

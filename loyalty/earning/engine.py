@@ -2,7 +2,8 @@
 
 No database and no clock, so the same orders always earn the same, in whatever order they became
 known, and a rule can be tried on past orders. Orders are looked at by the instant of their payment;
-caps of a period, the first order and what is left of a campaign follow from that.
+caps of a period, the first order, the customer's tier and what is left of a campaign follow from
+that.
 
 The arithmetic is exact and rounds once, down to the rule's `unit`: what an order earns as it was
 bought, then, pro rata to what the customer keeps, what of that is due.
@@ -11,10 +12,11 @@ bought, then, pro rata to what the customer keeps, what of that is due.
 import datetime
 import zoneinfo
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 
+from loyalty.earning.tiers import Climb, Ladder, Tier
 from loyalty.shop_orders import Line, Order, OrderState
 
 
@@ -32,6 +34,7 @@ class Why(StrEnum):
     OTHER_DATES = "other_dates"
     OTHER_CHANNEL = "other_channel"
     NOT_FIRST = "not_first"
+    OTHER_TIER = "other_tier"
     OTHER_ITEMS = "other_items"
     PAID_WITH_CREDIT = "paid_with_credit"
     OTHER_PAYMENT = "other_payment"
@@ -57,6 +60,7 @@ class Rule:
     payment_systems: Collection[str] = ()
     minimum: int = 0
     first_order_only: bool = False
+    tiers: Collection[str] = ()
     cap_per_order: int | None = None
     cap_per_period: int | None = None
     period: str = ""
@@ -85,16 +89,23 @@ class Boost:
 
 @dataclass(frozen=True, slots=True)
 class Award:
-    """Units that an order earns, as bought and as kept; `boost` says which campaign added them."""
+    """Units that an order earns, as bought and as kept; `boost` says which campaign added them.
+
+    `validity_days` is that of the customer's tier; None for the program's own.
+    """
 
     gross: int
     due: int
     boost: int | None = None
+    validity_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a rule says of an order: `eligible` is the value that counted, rounded down."""
+    """What a rule says of an order: `eligible` is the value that counted, rounded down.
+
+    `tier` names the tier that the customer had when the order was paid; empty for none.
+    """
 
     order_id: str
     rule: int
@@ -102,6 +113,7 @@ class Verdict:
     eligible: int = 0
     awards: tuple[Award, ...] = ()
     because_of: int | None = None
+    tier: str = ""
 
     @property
     def due(self) -> int:
@@ -118,6 +130,8 @@ class _Run:
     first_order: str | None
     boosts: Sequence[Boost]
     room: dict[int, int | None]
+    climb: Climb | None = None
+    tier: Tier | None = None
     used: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
@@ -129,11 +143,13 @@ def evaluate(
     currency: str,
     boosts: Iterable[Boost] = (),
     first_order: str | None = None,
+    ladder: Ladder | None = None,
 ) -> list[Verdict]:
     """What each rule says of each of a customer's orders.
 
-    The orders must be all of those periods for which a rule has a cap. `first_order` names the
-    customer's first order that stands; None when it is among these.
+    The orders must be all of those periods for which a rule has a cap, and with a `ladder` all that
+    count for a tier. `first_order` names the customer's first order that stands; None when it is
+    among these.
     """
     in_turn = sorted(orders, key=in_order_of_payment)
     strongest_first = sorted(boosts, key=lambda boost: (-boost.factor, boost.id))
@@ -143,9 +159,10 @@ def evaluate(
         first_order=first_order or first_standing(in_turn),
         boosts=strongest_first,
         room={boost.id: boost.room for boost in strongest_first},
+        climb=Climb(ladder) if ladder else None,
     )
     ranked = sorted(rules, key=lambda rule: (rule.priority, rule.id))
-    return [verdict for order in in_turn for verdict in _order(order, ranked, run)]
+    return [verdict for order in in_turn for verdict in _in_turn(order, ranked, run)]
 
 
 def in_order_of_payment(order: Order) -> tuple[datetime.datetime, str]:
@@ -164,6 +181,30 @@ def period_of(instant: datetime.datetime, period: str, zone: zoneinfo.ZoneInfo) 
     """The name of the day, month or year that an instant is in; the same for all within it."""
     day = instant.astimezone(zone).date().isoformat()
     return {"day": day, "month": day[:7], "year": day[:4]}[period]
+
+
+def _in_turn(order: Order, rules: Sequence[Rule], run: _Run) -> Sequence[Verdict]:
+    """An order is judged by the tier of those before it, and then counts for those after it."""
+    if run.climb is None or order.paid_at is None:
+        return list(_order(order, rules, run))
+    run.tier = run.climb.at(order.paid_at).tier
+    name, days = (run.tier.name, run.tier.validity_days) if run.tier else ("", None)
+    verdicts = [
+        replace(
+            verdict,
+            tier=name,
+            awards=tuple(replace(award, validity_days=days) for award in verdict.awards),
+        )
+        for verdict in _order(order, rules, run)
+    ]
+    run.climb.add(
+        order.paid_at,
+        spend=order.kept if order.currency == run.currency else 0,
+        points=sum(
+            award.due for verdict in verdicts for award in verdict.awards if award.boost is None
+        ),
+    )
+    return verdicts
 
 
 def _order(order: Order, rules: Sequence[Rule], run: _Run) -> Iterable[Verdict]:
@@ -222,6 +263,10 @@ def _refusal(order: Order, rule: Rule, run: _Run) -> Why | None:
             rule.first_order_only and order.state == OrderState.CANCELED,
             Why.CANCELED,
         ),
+        (
+            bool(rule.tiers) and (run.tier.name if run.tier else "") not in rule.tiers,
+            Why.OTHER_TIER,
+        ),
     )
     return next((why for applies, why in checks if applies), None)
 
@@ -258,8 +303,9 @@ def _awards(
         (each for each in run.boosts if each.starts_at <= paid_at < each.ends_at),
         None,
     )
-    base = _down(eligible * rule.rate, rule.unit)
-    bonus = _down(eligible * rule.rate * (boost.factor - 1), rule.unit) if boost else 0
+    rate = rule.rate * (run.tier.factor if run.tier else 1)
+    base = _down(eligible * rate, rule.unit)
+    bonus = _down(eligible * rate * (boost.factor - 1), rule.unit) if boost else 0
     if not base + bonus:
         return (), Why.TOO_LITTLE
     why = Why.GIVEN

@@ -3,6 +3,7 @@
 import datetime
 from fractions import Fraction
 
+from django.db.models import Q
 from django.db.transaction import atomic
 from django.utils import timezone
 
@@ -29,6 +30,7 @@ def rule_of(row: EarningRule) -> Rule:
         payment_systems=frozenset(row.payment_systems),
         minimum=row.minimum or 0,
         first_order_only=row.first_order_only,
+        tiers=frozenset(row.tiers),
         cap_per_order=row.cap_per_order,
         cap_per_period=row.cap_per_period,
         period=row.period,
@@ -83,10 +85,11 @@ def switch_on_campaign(campaign: Campaign) -> None:
 
 
 def earning_programs(store_id: int) -> list[Program]:
-    """The store's programs that give anything for orders."""
-    programs = Program.objects.filter(
-        store=store_id, earning_policy__isnull=False, earning_rules__switched_on_at__isnull=False
+    """The store's programs that give anything for orders, if only a tier."""
+    gives = Q(earning_rules__switched_on_at__isnull=False) | Q(
+        tier_schemes__switched_on_at__isnull=False
     )
+    programs = Program.objects.filter(gives, store=store_id, earning_policy__isnull=False)
     return list(programs.select_related("store", "earning_policy").distinct().order_by("pk"))
 
 

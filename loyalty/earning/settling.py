@@ -96,6 +96,7 @@ def _ask(movement: EarningMovement) -> tuple[Transaction, Operation]:
             origin=Origin.EARNING,
             order_id=order_id,
             valid_from=movement.valid_from,
+            expires_at=movement.expires_at,
             reference=order_id,
         )
         return credit, credit.operations.get(kind=Operation.Kind.CREDIT)
@@ -203,7 +204,14 @@ class _Plan:
                 earning.pending,
                 card_id=self.wallet.pk,
                 valid_from=earning.usable_at,
+                expires_at=self._ends_at(earning),
             )
+
+    def _ends_at(self, earning: Earning) -> datetime.datetime | None:
+        """The end that the customer's tier gives; None for the program's own."""
+        if earning.validity_days is None or earning.usable_at is None:
+            return None
+        return self.program.expiry_after(earning.usable_at, days=earning.validity_days)
 
     def _obstacle(self, usable_at: datetime.datetime) -> str:
         """Why nothing can be put on the wallet now, in a word; empty when it can."""

@@ -44,6 +44,7 @@ from loyalty.models.rule_simulation import RuleSimulation
 from loyalty.models.shop_order import ShopOrder
 from loyalty.models.staff import Spending, SpendingLimit, StaffProfile
 from loyalty.models.store import Language, Store
+from loyalty.models.tier import TierCause, TierChange, TierGrant, TierScheme, TierStanding
 from loyalty.models.transaction import Transaction
 
 __all__ = [
@@ -104,5 +105,10 @@ __all__ = [
     "SpendingLimit",
     "StaffProfile",
     "Store",
+    "TierCause",
+    "TierChange",
+    "TierGrant",
+    "TierScheme",
+    "TierStanding",
     "Transaction",
 ]

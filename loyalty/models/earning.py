@@ -54,6 +54,7 @@ class Earning(models.Model):
     taken = models.BigIntegerField(_("taken back"), default=0)
     forgiven = models.BigIntegerField(_("not asked for"), default=0)
     usable_at = models.DateTimeField(_("usable from"), null=True)
+    validity_days = models.PositiveIntegerField(_("validity in days"), null=True)
     problem = models.CharField(_("problem"), max_length=64, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
@@ -147,6 +148,7 @@ class EarningMovement(models.Model):
         GiftCard, models.PROTECT, related_name="+", verbose_name=_("gift card")
     )
     valid_from = models.DateTimeField(_("usable from"), null=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True)
     credit = models.ForeignKey(
         Transaction,
         models.PROTECT,

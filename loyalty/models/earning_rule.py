@@ -134,6 +134,7 @@ class EarningRule(models.Model):
     payment_systems = models.JSONField(_("payment systems"), default=list, blank=True)
     minimum = models.PositiveBigIntegerField(_("smallest eligible value"), null=True, blank=True)
     first_order_only = models.BooleanField(_("only on the first order"), default=False)
+    tiers = models.JSONField(_("tiers of the customer"), default=list, blank=True)
     cap_per_order = models.PositiveBigIntegerField(_("at most for an order"), null=True, blank=True)
     cap_per_period = models.PositiveBigIntegerField(
         _("at most for a customer in the period"), null=True, blank=True

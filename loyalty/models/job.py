@@ -24,6 +24,7 @@ class JobKind(models.TextChoices):
     PROVE_ALL = "prove_all", _("prove everything")
     CATCH_UP_ORDERS = "catch_up_orders", _("read a store's orders again")
     SIMULATE_RULE = "simulate_rule", _("try an earning rule on past orders")
+    REVIEW_TIERS = "review_tiers", _("review the tiers of customers")
 
 
 class Job(models.Model):

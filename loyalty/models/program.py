@@ -168,9 +168,15 @@ class Program(models.Model):
             return None
         return to_decimal(self.point_units, exponent=self.exponent)
 
-    def expiry_after(self, instant: datetime.datetime) -> datetime.datetime | None:
-        """The end of the last day of credit given at `instant`, in the store's zone, if any."""
-        if self.validity_days is None:
+    def expiry_after(
+        self, instant: datetime.datetime, *, days: int | None = None
+    ) -> datetime.datetime | None:
+        """The end of the last day of credit given at `instant`, in the store's zone, if any.
+
+        It is valid for as long as the program says, or for other `days`.
+        """
+        days = self.validity_days if days is None else days
+        if days is None:
             return None
         day = instant.astimezone(self.store.zone).date()
-        return self.store.last_instant(day + datetime.timedelta(days=self.validity_days))
+        return self.store.last_instant(day + datetime.timedelta(days=days))

@@ -7,7 +7,16 @@ from typing import Any
 
 from loyalty import earning
 from loyalty.identity import Identity
-from loyalty.models import Campaign, Customer, Earning, EarningPolicy, EarningRule, Program, Store
+from loyalty.models import (
+    Campaign,
+    Customer,
+    Earning,
+    EarningPolicy,
+    EarningRule,
+    Program,
+    Store,
+    TierScheme,
+)
 from loyalty.shop_orders import Line, Order, OrderState, Tender
 from tests.builders import make_points_program, new_id
 
@@ -118,3 +127,25 @@ def points(program: Program, customer: Customer | None = None) -> dict[str, int]
             sums[name] = sums.get(name, 0) + getattr(row, name)
     assert all(each % unit == 0 for each in sums.values())
     return {name: each // unit for name, each in sums.items() if each}
+
+
+def make_scheme(program: Program, *, on: bool = True, **fields: Any) -> TierScheme:
+    """Silver from R$ 100 (half as much again) and Gold from R$ 300 (double, for two years).
+
+    In 30 days without grace, since long ago.
+    """
+    defaults: dict[str, Any] = {
+        "starts_at": LONG_AGO,
+        "days": 30,
+        "grace_days": 0,
+        "tiers": [
+            {"name": "Silver", "threshold": 100_00, "multiplier": "1.50", "validity_days": None},
+            {"name": "Gold", "threshold": 300_00, "multiplier": "2.00", "validity_days": 730},
+        ],
+    }
+    scheme = TierScheme.objects.create(program=program, **defaults | fields)
+    if on:
+        # As it was switched on before it began.
+        scheme.switched_on_at = scheme.starts_at - DAY
+        scheme.save(update_fields=["switched_on_at"])
+    return scheme

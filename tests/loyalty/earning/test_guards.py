@@ -79,6 +79,11 @@ REFUSED: list[tuple[str, str, str]] = [
         )
     ),
     ("earning_once", "an earning twice", copy(EARNING)),
+    (
+        "loyalty_earning_validity_days_check",
+        "a negative validity",
+        update(EARNING, "validity_days = -1"),
+    ),
     ("earning_due", "more due than earned", update(EARNING, "due = gross + 1")),
     ("earning_within_credit", "more taken than credited", update(EARNING, "taken = credited + 1")),
     ("earning_movement_number", "a number twice", copy(MOVEMENT, request_id="'new'")),
@@ -135,6 +140,7 @@ def test_nothing_goes(table: str, sql: str, books: Contents) -> None:
 FIXED = [
     (RULE, "points = points + 1"),
     (RULE, "channels = '[\"9\"]'"),
+    (RULE, "tiers = '[\"Gold\"]'"),
     (RULE, "starts_at = starts_at - interval '1 day'"),
     (RULE, "switched_on_at = NULL, unit = NULL"),
     (CAMPAIGN, "multiplier = multiplier + 1"),
@@ -145,6 +151,7 @@ FIXED = [
     (MOVEMENT, "units = units + 1"),
     (MOVEMENT, "request_id = 'other'"),
     (MOVEMENT, "valid_from = valid_from + interval '1 day'"),
+    (MOVEMENT, "expires_at = valid_from"),
 ]
 
 
