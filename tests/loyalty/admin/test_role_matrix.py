@@ -147,6 +147,7 @@ SEEN: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((ReconciliationRun, Discrepancy, Notification, FailedCall), ALL),
     **dict.fromkeys((Proof, ProofDifference), ALL),
     **dict.fromkeys((EarningRule, Campaign, ShopOrder, Earning, EarningMovement), ALL),
+    **dict.fromkeys((Proof, ProofDifference), ALL),
     **dict.fromkeys((AuditEvent, MonthClosing), frozenset({F, A})),
     **dict.fromkeys((User, Group, SpendingLimit, Credential, VtexKeys), frozenset({A})),
     **dict.fromkeys((HubChange, SelfTest), frozenset({A})),
