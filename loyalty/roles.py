@@ -60,12 +60,14 @@ _VIEWER = _view(
     *("reconciliationrun", "discrepancy"),
     *("earningpolicy", "earningrule", "campaign", "rulesimulation"),
     *("shoporder", "earning", "earningmovement", "orderlistening"),
+    *("tierscheme", "tierstanding", "tierchange", "tiergrant"),
     "notification",
 ) | {"giftcard_provider.view_failedcall"}
 _SUPPORT = _VIEWER | {
     *("loyalty.credit_card", "loyalty.adjust_card", "loyalty.block_card", "loyalty.extend_card"),
     *("loyalty.issue_card", "loyalty.cancel_transaction"),
     *("loyalty.add_customer", "loyalty.change_customer", "loyalty.send_message"),
+    "loyalty.add_tiergrant",
 }
 _MANAGER = _SUPPORT | {
     *("loyalty.close_card", "loyalty.change_owner", "loyalty.reveal_code"),
@@ -76,6 +78,7 @@ _MANAGER = _SUPPORT | {
     *("loyalty.add_earningpolicy", "loyalty.change_earningpolicy", "loyalty.switch_earning"),
     *("loyalty.add_earningrule", "loyalty.change_earningrule", "loyalty.add_rulesimulation"),
     *("loyalty.add_campaign", "loyalty.change_campaign"),
+    *("loyalty.add_tierscheme", "loyalty.change_tierscheme", "loyalty.switch_tierscheme"),
 }
 _FINANCE = (
     _VIEWER

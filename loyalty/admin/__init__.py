@@ -23,6 +23,7 @@ from loyalty.admin import (
     shop_orders,
     staff,
     stores,
+    tiers,
     verdicts,
 )
 
@@ -49,5 +50,6 @@ __all__ = [
     "shop_orders",
     "staff",
     "stores",
+    "tiers",
     "verdicts",
 ]

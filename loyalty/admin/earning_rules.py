@@ -216,7 +216,8 @@ class EarningRuleAdmin(_SwitchedAdmin):
     fields = (
         *("program", "name", "state", "gives", "shipping", "first", "last"),
         *("channels", "categories", "brands", "skus", "payment_systems"),
-        *("smallest", "first_order_only", "order_cap", "period_cap", "priority", "is_exclusive"),
+        *("smallest", "first_order_only", "tiers_shown", "order_cap", "period_cap"),
+        *("priority", "is_exclusive"),
         "switched",
     )
     readonly_fields = fields
@@ -257,6 +258,11 @@ class EarningRuleAdmin(_SwitchedAdmin):
     def smallest(self, row: EarningRule) -> str:
         """As money."""
         return shown_value(row.minimum, row.program) if row.minimum else NOTHING
+
+    @admin.display(description=_("tiers of the customer"))
+    def tiers_shown(self, row: EarningRule) -> str:
+        """Whose orders earn by it."""
+        return ", ".join(row.tiers) or NOTHING
 
     @admin.display(description=_("at most for an order"))
     def order_cap(self, row: EarningRule) -> str:

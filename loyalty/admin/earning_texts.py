@@ -24,6 +24,7 @@ REASONS: Mapping[Why, StrOrPromise] = {
     Why.OTHER_DATES: gettext_lazy("it was not paid within the rule's dates"),
     Why.OTHER_CHANNEL: gettext_lazy("it came by another sales channel"),
     Why.NOT_FIRST: gettext_lazy("it is not the customer's first order"),
+    Why.OTHER_TIER: gettext_lazy("the customer had another tier"),
     Why.OTHER_ITEMS: gettext_lazy("nothing in it is what the rule is about"),
     Why.PAID_WITH_CREDIT: gettext_lazy("it was paid with credit only"),
     Why.OTHER_PAYMENT: gettext_lazy("it was not paid in the rule's way"),
@@ -64,6 +65,8 @@ def told(order: ShopOrder) -> Iterator[tuple[str, str, str]]:
         if "because_of" in verdict:
             reason = f"{reason} ({verdict['because_of']})"
         program = programs.get(verdict["rule"])
+        if tier := verdict.get("tier"):
+            reason = _("%(reason)s, as %(tier)s") % {"reason": reason, "tier": tier}
         due = verdict["due"]
         yield verdict["name"], reason, shown_units(due, program) if due and program else NOTHING
 

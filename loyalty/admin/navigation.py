@@ -31,6 +31,8 @@ BackOfficeSite.sections[:] = [
         [
             Entry("loyalty.earningrule"),
             Entry("loyalty.campaign"),
+            Entry("loyalty.tierscheme"),
+            Entry("loyalty.tierstanding"),
             Entry("loyalty.shoporder"),
             Entry("loyalty.earning"),
         ],

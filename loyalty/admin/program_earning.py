@@ -30,7 +30,9 @@ from loyalty.admin.earning_texts import (
     shown_units,
     shown_value,
 )
+from loyalty.admin.formats import shown_day
 from loyalty.admin.forms.earning import PolicyForm, example_value
+from loyalty.admin.tiers import state_of_scheme
 from loyalty.earning import engine, rules
 from loyalty.models import EarningPolicy, EarningRule, Program
 from loyalty.shop_orders import Line, Order, OrderState, Tender
@@ -92,6 +94,9 @@ class ProgramEarningURLs(admin.ModelAdmin[Any]):
             may_write=has(request, "add_earningrule"),
             rules=_rules(program),
             campaigns=_campaigns(program),
+            schemes=_schemes(program),
+            may_write_tiers=has(request, "add_tierscheme"),
+            new_tiers=reverse("admin:loyalty_tierscheme_new", args=[program.pk]),
             new_rule=reverse("admin:loyalty_earningrule_new", args=[program.pk]),
             new_campaign=reverse("admin:loyalty_campaign_new", args=[program.pk]),
         )
@@ -232,6 +237,18 @@ def _rules(program: Program) -> list[dict[str, object]]:
             "state": state_of(rule),
         }
         for rule in program.earning_rules.select_related("program__store")
+    ]
+
+
+def _schemes(program: Program) -> list[dict[str, object]]:
+    return [
+        {
+            "name": str(scheme),
+            "url": page_of(scheme),
+            "first": shown_day(scheme.starts_at, program.store),
+            "state": state_of_scheme(scheme),
+        }
+        for scheme in program.tier_schemes.select_related("program__store")
     ]
 
 

@@ -9,7 +9,14 @@ from loyalty.earning.intake import announce, order_of, record
 from loyalty.earning.reading import announce_window, catch_up, listen, read_due, settle_due
 from loyalty.earning.rules import switch_off, switch_on, switch_on_campaign
 from loyalty.earning.settling import carry_out, settle
-from loyalty.earning.standing import begin_review, grant, review_chunk, switch_on_scheme
+from loyalty.earning.standing import (
+    begin_review,
+    grant,
+    review_chunk,
+    standing_of,
+    switch_on_scheme,
+    tiers_of,
+)
 
 __all__ = [
     "announce",
@@ -25,8 +32,10 @@ __all__ = [
     "review_chunk",
     "settle",
     "settle_due",
+    "standing_of",
     "switch_off",
     "switch_on",
     "switch_on_campaign",
     "switch_on_scheme",
+    "tiers_of",
 ]

@@ -2,7 +2,7 @@
 
 import datetime
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from heapq import nlargest
 
@@ -13,6 +13,8 @@ from django.db.transaction import atomic
 from loyalty.earning.engine import Rule, Verdict, evaluate
 from loyalty.earning.intake import order_of
 from loyalty.earning.rules import rule_of
+from loyalty.earning.standing import ladders_of
+from loyalty.earning.tiers import Ladder
 from loyalty.models import EarningRule, Job, RuleSimulation, ShopOrder
 
 LONGEST_DAYS = 366
@@ -74,8 +76,16 @@ def _count(made: RuleSimulation) -> None:
         orders.setdefault(row.customer_id or 0, []).append(row)
     firsts = _first_orders(customers)
     tally = _Tally(made)
+    ladders = ladders_of(made.rule.program, list(orders))
+    earlier = _earlier(made, orders) if ladders else {}
     for customer, mine in orders.items():
-        tally.add(customer, mine, firsts.get(customer, ""))
+        tally.add(
+            customer,
+            mine,
+            firsts.get(customer, ""),
+            ladder=ladders.get(customer),
+            earlier=earlier.get(customer, ()),
+        )
     tally.keep()
 
 
@@ -85,6 +95,15 @@ def _orders(made: RuleSimulation) -> QuerySet[ShopOrder]:
     return ShopOrder.objects.filter(
         store=store, customer__isnull=False, paid_at__gte=since, paid_at__lte=until
     )
+
+
+def _earlier(made: RuleSimulation, customers: Collection[int]) -> Mapping[int, Sequence[ShopOrder]]:
+    """What these customers bought before the window: it counts for their tiers."""
+    since = made.rule.program.store.first_instant(made.first_day)
+    found: dict[int, list[ShopOrder]] = {}
+    for row in ShopOrder.objects.filter(customer__in=customers, paid_at__lt=since):
+        found.setdefault(row.customer_id or 0, []).append(row)
+    return found
 
 
 def _first_orders(customers: Sequence[int | None]) -> Mapping[int, str]:
@@ -129,19 +148,28 @@ class _Tally:
         """The rule that is tried, beside those that are on."""
         return [*self._others, self._tried]
 
-    def add(self, customer: int, rows: Iterable[ShopOrder], first_order: str) -> None:
-        """Count a customer's orders."""
+    def add(
+        self,
+        customer: int,
+        rows: Iterable[ShopOrder],
+        first_order: str,
+        *,
+        ladder: Ladder | None = None,
+        earlier: Iterable[ShopOrder] = (),
+    ) -> None:
+        """Count a customer's orders; with a ladder, the earlier ones say which tier they had."""
         orders = {row.order_id: order_of(row) for row in rows}
         verdicts = [
             verdict
             for verdict in evaluate(
-                orders.values(),
+                [*(order_of(row) for row in earlier), *orders.values()],
                 self.rules,
                 zone=self._program.store.zone,
                 currency=self._program.store.currency,
                 first_order=first_order,
+                ladder=ladder,
             )
-            if verdict.rule == self._tried.id
+            if verdict.rule == self._tried.id and verdict.order_id in orders
         ]
         self._made.orders += len(orders)
         self._made.customers += 1

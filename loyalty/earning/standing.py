@@ -1,7 +1,7 @@
 """The tiers that customers have, kept in line with their orders, with the clock, and with staff."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 
 from django.contrib.auth.models import User
@@ -51,18 +51,21 @@ def scheme_of(row: TierScheme) -> Scheme:
 
 def ladder_of(program: Program, customer: Customer) -> Ladder | None:
     """What decides about a customer's tier besides the orders; None in a program without tiers."""
+    return ladders_of(program, [customer.pk]).get(customer.pk)
+
+
+def ladders_of(program: Program, customers: Collection[int]) -> Mapping[int, Ladder]:
+    """The same for many customers; of none in a program without tiers."""
     schemes = TierScheme.objects.filter(program=program, switched_on_at__isnull=False)
     found = tuple(scheme_of(row) for row in schemes)
     if not found:
-        return None
-    grants = TierGrant.objects.filter(customer=customer, program=program)
-    return Ladder(
-        schemes=found,
-        zone=program.store.zone,
-        gifts=tuple(
-            Gift(id=row.pk, since=row.given_at, name=row.tier, until=row.until) for row in grants
-        ),
-    )
+        return {}
+    gifts: dict[int, list[Gift]] = {}
+    for row in TierGrant.objects.filter(customer__in=customers, program=program):
+        gift = Gift(id=row.pk, since=row.given_at, name=row.tier, until=row.until)
+        gifts.setdefault(row.customer_id, []).append(gift)
+    zone = program.store.zone
+    return {each: Ladder(found, zone, tuple(gifts.get(each, ()))) for each in customers}
 
 
 def climb_of(program: Program, customer: Customer) -> Climb | None:
@@ -83,6 +86,12 @@ def climb_of(program: Program, customer: Customer) -> Climb | None:
         counts = state != ShopOrder.State.CANCELED and currency == program.store.currency
         climb.add(paid_at, spend=kept if counts else 0, points=points)
     return climb
+
+
+def standing_of(program: Program, customer: Customer) -> Standing | None:
+    """Where a customer is now, by the orders as last seen; None in a program without tiers."""
+    climb = climb_of(program, customer)
+    return climb.at(timezone.now()) if climb else None
 
 
 def judge(program: Program, customer: Customer) -> Standing | None:
@@ -165,15 +174,15 @@ def _problem(
     reason: str,
     now: datetime.datetime,
 ) -> str:
-    if tier and tier not in names_of(program):
+    if tier and tier not in tiers_of(program):
         return "The program has no such tier now."
     if bool(tier) != (until is not None) or (until is not None and until <= now):
         return "A tier is granted until an instant to come."
     return "" if reason.strip() else "A tier is granted for a reason."
 
 
-def names_of(program: Program) -> list[str]:
-    """The tiers that the program has now, lowest first."""
+def tiers_of(program: Program) -> list[str]:
+    """The names of the tiers that the program has now, lowest first."""
     now = timezone.now()
     row = (
         TierScheme.objects.filter(program=program, switched_on_at__isnull=False, starts_at__lte=now)

@@ -113,13 +113,13 @@ class RuleForm(_ProgramForm):
         model = EarningRule
         fields = (
             *("name", "percent", "points", "includes_shipping", "channels", "categories"),
-            *("brands", "skus", "payment_systems", "first_order_only"),
+            *("brands", "skus", "payment_systems", "first_order_only", "tiers"),
             *("period", "priority", "is_exclusive"),
         )
 
     field_order = (
         *("name", "percent", "points", "per_amount", "includes_shipping"),
-        *("first_day", "last_day", "minimum", "first_order_only"),
+        *("first_day", "last_day", "minimum", "first_order_only", "tiers"),
         *LISTS,
         *("cap_per_order", "cap_per_period", "period", "priority", "is_exclusive"),
     )
@@ -156,6 +156,7 @@ class RuleForm(_ProgramForm):
                 initial=getattr(row, name),
                 help_text=_("Ids at the store, with commas between them. Empty: all."),
             )
+        self.fields["tiers"] = _tiers_field(program, row)
         self._days(first=row.starts_at, end=row.ends_at)
         self.order_fields(self.field_order)
 
@@ -326,6 +327,22 @@ class WindowForm(forms.Form):
             elif days >= self._longest:
                 self.add_error("last_day", _("At most %(days)s days.") % {"days": self._longest})
         return data
+
+
+def _tiers_field(program: Program, rule: EarningRule) -> forms.Field:
+    """The tiers of all of the program's schemes, by name: names go on from one to the next."""
+    lists = program.tier_schemes.order_by("pk").values_list("tiers", flat=True)
+    names = list(dict.fromkeys(tier["name"] for tiers in lists for tier in tiers))
+    return forms.MultipleChoiceField(
+        label=_("tiers that may earn"),
+        required=False,
+        choices=[(name, name) for name in names],
+        initial=rule.tiers,
+        widget=forms.CheckboxSelectMultiple if names else forms.MultipleHiddenInput,
+        help_text=_("At the payment of the order. None chosen: all, also customers without a tier.")
+        if names
+        else "",
+    )
 
 
 def example_value(program: Program) -> int:

@@ -21,7 +21,7 @@ from django.urls import URLPattern, URLResolver, resolve, reverse
 from django.utils import timezone
 
 from giftcard_provider.models import Credential, FailedCall, HubChange, SelfTest, VtexKeys
-from loyalty import approvals, audit, batches, jobs, notifications, reconciliation, roles
+from loyalty import approvals, audit, batches, earning, jobs, notifications, reconciliation, roles
 from loyalty.actions import Adjust
 from loyalty.admin.exports import ExportedList
 from loyalty.admin.forms import FORMS
@@ -54,6 +54,10 @@ from loyalty.models import (
     ShopOrder,
     SpendingLimit,
     Store,
+    TierChange,
+    TierGrant,
+    TierScheme,
+    TierStanding,
     Transaction,
 )
 from loyalty.order_sources import Window, WindowKind
@@ -64,11 +68,13 @@ from tests.giftcard_provider.test_call_pages import make_call
 from tests.loyalty.admin.conftest import Books, confirm_password
 from tests.loyalty.admin.test_pages import Inline
 from tests.loyalty.earning.builders import (
+    DAY,
     an_order,
     invoiced,
     make_campaign,
     make_earning_program,
     make_rule,
+    make_scheme,
     take,
 )
 from tests.loyalty.imports.conftest import make_import
@@ -147,7 +153,7 @@ SEEN: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((ReconciliationRun, Discrepancy, Notification, FailedCall), ALL),
     **dict.fromkeys((Proof, ProofDifference), ALL),
     **dict.fromkeys((EarningRule, Campaign, ShopOrder, Earning, EarningMovement), ALL),
-    **dict.fromkeys((Proof, ProofDifference), ALL),
+    **dict.fromkeys((TierScheme, TierStanding, TierChange, TierGrant), ALL),
     **dict.fromkeys((AuditEvent, MonthClosing), frozenset({F, A})),
     **dict.fromkeys((User, Group, SpendingLimit, Credential, VtexKeys), frozenset({A})),
     **dict.fromkeys((HubChange, SelfTest), frozenset({A})),
@@ -175,6 +181,10 @@ EARNING = [
     line("change a campaign", of(Campaign, "loyalty_campaign_edit", **DRAFT), M),
     line("switch a campaign on", of(Campaign, "loyalty_campaign_switch", "on", **DRAFT), M),
     line("read orders again", of(Store, "loyalty_shoporder_again"), M),
+    line("new tiers", of(Program, "loyalty_tierscheme_new"), M),
+    line("change tiers", of(TierScheme, "loyalty_tierscheme_edit", **DRAFT), M),
+    line("switch tiers on", of(TierScheme, "loyalty_tierscheme_switch", **DRAFT), M),
+    line("grant a tier", of(Customer, "loyalty_customer_tier"), S, M),
 ]
 PAGES = [
     *(Line(f"list: {model.__name__}", listing(model), seen) for model, seen in SEEN.items()),
@@ -376,8 +386,10 @@ def make_rows(card: GiftCard) -> None:
 
 
 def make_earnings(store: Store) -> None:
-    """An order that earned, by a rule and a campaign; a draft of each."""
+    """An order that earned, by a rule and a campaign, and reached a tier; a draft of each."""
     program = make_earning_program(store)
+    make_scheme(program)
+    make_scheme(program, on=False)
     rule, campaign = make_rule(program), make_campaign(program)
     take(store, invoiced(an_order(100_00)))
     for row in (rule, campaign):
@@ -386,6 +398,15 @@ def make_earnings(store: Store) -> None:
     campaign.used = 0
     rule.save(force_insert=True)
     campaign.save(force_insert=True)
+    earning.grant(
+        program,
+        Customer.objects.filter(shop_orders__isnull=False)[0],
+        tier="Gold",
+        until=timezone.now() + DAY,
+        reason="Waited long",
+        by=User.objects.get(username="other"),
+        request_id="granted",
+    )
 
 
 def names_of(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[str]:

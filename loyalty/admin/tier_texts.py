@@ -1,0 +1,93 @@
+"""Tiers in words: what a scheme asks and gives, how a customer came to a tier, what comes next."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from loyalty.admin.earning_texts import shown_units, shown_value
+from loyalty.admin.formats import shown_day
+from loyalty.earning.tiers import Because, Standing
+from loyalty.models import Program, TierGrant, TierScheme, TierStanding
+from loyalty.models.tier import TierBasis, TierPeriod
+
+
+def shown_counted(counted: int, basis: str, program: Program) -> str:
+    """What counts for a tier: money of the store, or what rules gave."""
+    show = shown_units if basis == TierBasis.POINTS else shown_value
+    return show(counted, program)
+
+
+def period_in_words(scheme: TierScheme) -> str:
+    """Over which time it counts."""
+    if scheme.period == TierPeriod.ROLLING:
+        days = scheme.days or 0
+        return ngettext("in %(days)s day", "in %(days)s days", days) % {"days": days}
+    if scheme.period == TierPeriod.MONTH:
+        return _("in a calendar month, this one or the one before")
+    return _("in a calendar year, this one or the one before")
+
+
+def tier_in_words(tier: Mapping[str, Any], scheme: TierScheme) -> str:
+    """`Gold: from BRL 300.00, 2 times as much, valid for 730 days`."""
+    parts = [
+        _("from %(amount)s")
+        % {"amount": shown_counted(tier["threshold"], scheme.basis, scheme.program)}
+        if tier["threshold"]
+        else _("everyone"),
+        _("%(times)s times as much") % {"times": number_format(tier["multiplier"], use_l10n=True)},
+    ]
+    if days := tier["validity_days"]:
+        parts.append(
+            ngettext("valid for %(days)s day", "valid for %(days)s days", days) % {"days": days}
+        )
+    return f"{tier['name']}: {', '.join(parts)}"
+
+
+def cause_in_words(standing: Standing, scheme: TierScheme, grant: TierGrant | None) -> str:
+    """How a customer came to be where they are."""
+    counted = _("%(counted)s %(period)s") % {
+        "counted": shown_counted(standing.counted, scheme.basis, scheme.program),
+        "period": period_in_words(scheme),
+    }
+    if grant and standing.because == Because.GRANTED:
+        return _("Granted by %(person)s until %(day)s: %(reason)s. By buying: %(counted)s.") % {
+            "person": grant.given_by.username,
+            "day": shown_day(grant.until, scheme.program.store),
+            "reason": grant.reason,
+            "counted": counted,
+        }
+    if standing.because == Because.GRACE:
+        return _("Kept during the days of grace: %(counted)s.") % {"counted": counted}
+    if standing.because == Because.REACHED:
+        return _("Reached: %(counted)s.") % {"counted": counted}
+    return _("Nothing reached yet: %(counted)s.") % {"counted": counted}
+
+
+def next_in_words(standing: Standing, row: TierStanding) -> list[str]:
+    """What is missing for the next tier, and when this one changes if nothing is bought."""
+    lines: list[str] = []
+    scheme, program = standing.scheme, row.program
+    if scheme is None:
+        return lines
+    least = standing.tier.threshold if standing.tier else -1
+    above = [tier for tier in scheme.tiers if tier.threshold > max(least, standing.counted)]
+    if above:
+        following = min(above, key=lambda tier: tier.threshold)
+        lines.append(
+            _("%(missing)s more for %(tier)s.")
+            % {
+                "missing": shown_counted(
+                    following.threshold - standing.counted, scheme.basis.value, program
+                ),
+                "tier": following.name,
+            }
+        )
+    if row.review_at:
+        lines.append(
+            _("It changes on %(day)s when nothing is bought until then.")
+            % {"day": shown_day(row.review_at, program.store)}
+        )
+    return lines
