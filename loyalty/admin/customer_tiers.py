@@ -4,7 +4,10 @@ import secrets
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
@@ -12,20 +15,20 @@ from django.utils.translation import gettext_lazy as _
 from loyalty import audit, earning
 from loyalty.admin.columns import address, linked, page_of
 from loyalty.admin.earning_pages import has, need
-from loyalty.admin.formats import NOTHING, shown_moment
+from loyalty.admin.formats import NOTHING
 from loyalty.admin.forms.tiers import GrantForm
-from loyalty.admin.related import Table, additions
+from loyalty.admin.related import Table, additions, latest
 from loyalty.admin.tier_texts import cause_in_words, next_in_words
-from loyalty.models import AuditAction, Customer, Program, TierGrant, TierScheme, TierStanding
+from loyalty.models import AuditAction, Customer, Program, TierChange, TierGrant
 from loyalty.sign_in.address import actor_of
 
 
 class CustomerTierURLs(admin.ModelAdmin[Any]):
-    """A mixin for the customer's page: `<key>/tier/` grants one."""
+    """A mixin for the customer's page: `<key>/tier/` shows how tiers changed, and grants one."""
 
     def get_urls(self) -> list[URLPattern]:
         """The page here, before those of the customer."""
-        page = self.admin_site.admin_view(self.grant_page)
+        page = self.admin_site.admin_view(self.tier_page)
         return [path("<int:pk>/tier/", page, name="loyalty_customer_tier"), *super().get_urls()]
 
     def render_change_form(
@@ -33,41 +36,58 @@ class CustomerTierURLs(admin.ModelAdmin[Any]):
     ) -> HttpResponse:
         """The customer, with the way there for whoever may go it."""
         row = context["original"]
-        if row and not row.erased_at and has(request, "add_tiergrant") and _programs(row):
+        if row and has(request, "view_tierstanding"):
             url = reverse("admin:loyalty_customer_tier", args=[row.pk])
-            button = {"label": _("Grant a tier"), "url": url}
+            button = {"label": _("Tiers"), "url": url}
             context["extra_buttons"] = [*context.get("extra_buttons", ()), button]
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def grant_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Which tier, until when and why; then it is the customer's at once."""
-        need(request, "add_tiergrant")
-        customer = Customer.objects.select_related("store").filter(pk=pk, erased_at=None).first()
-        programs = _programs(customer) if customer else []
-        if customer is None or not programs:
-            raise Http404
-        initial = {"token": secrets.token_hex(16)}
-        form = GrantForm(customer, programs, request.POST or None, initial=initial)
+    def tier_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Each tier with its history, and, for whoever may, granting one: it holds at once."""
+        need(request, "view_customer", "view_tierstanding")
+        customer = get_object_or_404(Customer.objects.select_related("store"), pk=pk)
+        programs = [] if customer.erased_at else _programs(customer)
+        may_grant = has(request, "add_tiergrant") and bool(programs)
+        if request.method == "POST" and not may_grant:
+            raise PermissionDenied
+        form = GrantForm(customer, programs, request.POST or None)
         if request.method == "POST" and form.is_valid():
             _grant(request, customer, form)
             messages.success(request, _("Done."))
             return HttpResponseRedirect(page_of(customer))
+        tables = [
+            table_of_tiers(request, customer),
+            self._latest(request, TierChange, customer),
+            self._latest(request, TierGrant, customer),
+        ]
         return TemplateResponse(
             request,
-            "admin/tiers/grant.html",
+            "admin/tiers/customer.html",
             {
                 **self.admin_site.each_context(request),
-                "title": _("Grant a tier"),
+                "title": _("Tiers"),
                 "opts": self.opts,
                 "row": customer,
                 "row_url": page_of(customer),
                 "list_url": address(Customer, "changelist"),
                 "form": form,
-                "lines": [
-                    f"{row.program}: {row.tier or NOTHING}. {explained}"
-                    for row, explained, _next in _explained(customer)
-                ],
+                "token": request.POST.get("token") or secrets.token_hex(16),
+                "may_grant": may_grant,
+                "tables": [table for table in tables if table],
             },
+        )
+
+    def _latest(
+        self, request: HttpRequest, model: type[TierChange | TierGrant], customer: Customer
+    ) -> Table | None:
+        page = self.admin_site.get_model_admin(model)
+        columns = [name for name in page.list_display if name != "customer_link"]
+        return latest(
+            request,
+            page,
+            Q(customer=customer),
+            columns=[str(name) for name in columns],
+            query={"customer__id__exact": customer.pk},
         )
 
 
@@ -75,51 +95,22 @@ def table_of_tiers(request: HttpRequest, subject: object) -> Table | None:
     """On a customer's page: the tier in each program, how it came about, and what comes next."""
     if not isinstance(subject, Customer) or not has(request, "view_tierstanding"):
         return None
+    labels = (_("program"), _("tier"), _("how it came about"), _("what comes next"))
     return Table(
         title=_("tiers"),
-        labels=[
-            str(label)
-            for label in (
-                _("program"),
-                _("tier"),
-                _("since"),
-                _("how it came about"),
-                _("what comes next"),
-            )
-        ],
+        labels=[str(label) for label in labels],
         rows=[
             [
-                linked(row.program),
-                row.tier or NOTHING,
-                shown_moment(row.since, row.program.store),
-                explained,
-                following,
+                linked(held.program),
+                held.standing.name or NOTHING,
+                cause_in_words(held),
+                next_in_words(held) or NOTHING,
             ]
-            for row, explained, following in _explained(subject)
+            for held in earning.held_by(subject)
         ],
         link="",
         has_more=False,
     )
-
-
-def _explained(customer: Customer) -> list[tuple[TierStanding, str, str]]:
-    """Each standing with how it came about and what comes next, from the orders as they are now."""
-    found = []
-    rows = TierStanding.objects.filter(customer=customer).select_related("program__store")
-    for row in rows.order_by("program"):
-        standing = earning.standing_of(row.program, customer)
-        if standing is None or standing.scheme is None:
-            continue
-        scheme = TierScheme.objects.get(pk=standing.scheme.id)
-        scheme.program = row.program
-        grant = (
-            TierGrant.objects.select_related("given_by").get(pk=standing.gift.id)
-            if standing.gift
-            else None
-        )
-        explained = cause_in_words(standing, scheme, grant)
-        found.append((row, explained, " ".join(next_in_words(standing, row)) or NOTHING))
-    return found
 
 
 def _programs(customer: Customer) -> list[Program]:
@@ -142,7 +133,7 @@ def _grant(request: HttpRequest, customer: Customer, form: GrantForm) -> None:
         until=program.store.last_instant(last) if last else None,
         reason=data["reason"],
         by=actor.user,
-        request_id=f"tier:{data['token']}",
+        request_id=f"tier:{customer.pk}:{request.POST.get('token', '')[:32]}",
     )
     audit.record(
         AuditAction.TIER_GRANTED,

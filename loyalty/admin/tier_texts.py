@@ -9,8 +9,9 @@ from django.utils.translation import ngettext
 
 from loyalty.admin.earning_texts import shown_units, shown_value
 from loyalty.admin.formats import shown_day
-from loyalty.earning.tiers import Because, Standing
-from loyalty.models import Program, TierGrant, TierScheme, TierStanding
+from loyalty.earning.standing import Held
+from loyalty.earning.tiers import Because, Scheme
+from loyalty.models import Program, TierScheme
 from loyalty.models.tier import TierBasis, TierPeriod
 
 
@@ -20,7 +21,7 @@ def shown_counted(counted: int, basis: str, program: Program) -> str:
     return show(counted, program)
 
 
-def period_in_words(scheme: TierScheme) -> str:
+def period_in_words(scheme: Scheme | TierScheme) -> str:
     """Over which time it counts."""
     if scheme.period == TierPeriod.ROLLING:
         days = scheme.days or 0
@@ -46,16 +47,20 @@ def tier_in_words(tier: Mapping[str, Any], scheme: TierScheme) -> str:
     return f"{tier['name']}: {', '.join(parts)}"
 
 
-def cause_in_words(standing: Standing, scheme: TierScheme, grant: TierGrant | None) -> str:
-    """How a customer came to be where they are."""
+def cause_in_words(held: Held) -> str:
+    """How a customer came to be where they are; empty before the first scheme."""
+    standing, program, grant = held.standing, held.program, held.grant
+    scheme = standing.scheme
+    if scheme is None:
+        return ""
     counted = _("%(counted)s %(period)s") % {
-        "counted": shown_counted(standing.counted, scheme.basis, scheme.program),
+        "counted": shown_counted(standing.counted, scheme.basis, program),
         "period": period_in_words(scheme),
     }
     if grant and standing.because == Because.GRANTED:
         return _("Granted by %(person)s until %(day)s: %(reason)s. By buying: %(counted)s.") % {
             "person": grant.given_by.username,
-            "day": shown_day(grant.until, scheme.program.store),
+            "day": shown_day(grant.until, program.store),
             "reason": grant.reason,
             "counted": counted,
         }
@@ -66,28 +71,28 @@ def cause_in_words(standing: Standing, scheme: TierScheme, grant: TierGrant | No
     return _("Nothing reached yet: %(counted)s.") % {"counted": counted}
 
 
-def next_in_words(standing: Standing, row: TierStanding) -> list[str]:
+def next_in_words(held: Held) -> str:
     """What is missing for the next tier, and when this one changes if nothing is bought."""
-    lines: list[str] = []
-    scheme, program = standing.scheme, row.program
+    standing, program = held.standing, held.program
+    scheme = standing.scheme
     if scheme is None:
-        return lines
-    least = standing.tier.threshold if standing.tier else -1
-    above = [tier for tier in scheme.tiers if tier.threshold > max(least, standing.counted)]
+        return ""
+    lines = []
+    enough = max(standing.tier.threshold if standing.tier else -1, standing.counted)
+    above = [tier for tier in scheme.tiers if tier.threshold > enough]
     if above:
         following = min(above, key=lambda tier: tier.threshold)
+        missing = following.threshold - standing.counted
         lines.append(
             _("%(missing)s more for %(tier)s.")
             % {
-                "missing": shown_counted(
-                    following.threshold - standing.counted, scheme.basis.value, program
-                ),
+                "missing": shown_counted(missing, scheme.basis, program),
                 "tier": following.name,
             }
         )
-    if row.review_at:
+    if held.changes_at:
         lines.append(
             _("It changes on %(day)s when nothing is bought until then.")
-            % {"day": shown_day(row.review_at, program.store)}
+            % {"day": shown_day(held.changes_at, program.store)}
         )
-    return lines
+    return " ".join(lines)

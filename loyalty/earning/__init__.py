@@ -12,8 +12,8 @@ from loyalty.earning.settling import carry_out, settle
 from loyalty.earning.standing import (
     begin_review,
     grant,
+    held_by,
     review_chunk,
-    standing_of,
     switch_on_scheme,
     tiers_of,
 )
@@ -25,6 +25,7 @@ __all__ = [
     "carry_out",
     "catch_up",
     "grant",
+    "held_by",
     "listen",
     "order_of",
     "read_due",
@@ -32,7 +33,6 @@ __all__ = [
     "review_chunk",
     "settle",
     "settle_due",
-    "standing_of",
     "switch_off",
     "switch_on",
     "switch_on_campaign",

@@ -1,7 +1,8 @@
 """The tiers that customers have, kept in line with their orders, with the clock, and with staff."""
 
 import datetime
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 from django.contrib.auth.models import User
@@ -56,23 +57,27 @@ def ladder_of(program: Program, customer: Customer) -> Ladder | None:
 
 def ladders_of(program: Program, customers: Collection[int]) -> Mapping[int, Ladder]:
     """The same for many customers; of none in a program without tiers."""
-    schemes = TierScheme.objects.filter(program=program, switched_on_at__isnull=False)
-    found = tuple(scheme_of(row) for row in schemes)
-    if not found:
+    schemes = list(TierScheme.objects.filter(program=program, switched_on_at__isnull=False))
+    if not schemes:
         return {}
-    gifts: dict[int, list[Gift]] = {}
+    grants: dict[int, list[TierGrant]] = {}
     for row in TierGrant.objects.filter(customer__in=customers, program=program):
-        gift = Gift(id=row.pk, since=row.given_at, name=row.tier, until=row.until)
-        gifts.setdefault(row.customer_id, []).append(gift)
-    zone = program.store.zone
-    return {each: Ladder(found, zone, tuple(gifts.get(each, ()))) for each in customers}
+        grants.setdefault(row.customer_id, []).append(row)
+    return {each: _ladder(program, schemes, grants.get(each, ())) for each in customers}
 
 
-def climb_of(program: Program, customer: Customer) -> Climb | None:
+def _ladder(program: Program, schemes: Iterable[TierScheme], grants: Iterable[TierGrant]) -> Ladder:
+    return Ladder(
+        schemes=tuple(scheme_of(row) for row in schemes),
+        zone=program.store.zone,
+        gifts=tuple(
+            Gift(id=row.pk, since=row.given_at, name=row.tier, until=row.until) for row in grants
+        ),
+    )
+
+
+def _climb(program: Program, customer: Customer, ladder: Ladder) -> Climb:
     """The customer's way so far, from the orders as last seen and what rules gave for them."""
-    ladder = ladder_of(program, customer)
-    if ladder is None:
-        return None
     climb = Climb(ladder)
     by_rules = Q(earnings__rule__program=program, earnings__campaign=None)
     orders = (
@@ -88,10 +93,39 @@ def climb_of(program: Program, customer: Customer) -> Climb | None:
     return climb
 
 
-def standing_of(program: Program, customer: Customer) -> Standing | None:
-    """Where a customer is now, by the orders as last seen; None in a program without tiers."""
-    climb = climb_of(program, customer)
-    return climb.at(timezone.now()) if climb else None
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Where a customer is in a program now, and when that changes if nothing is bought."""
+
+    program: Program
+    standing: Standing
+    grant: TierGrant | None
+    changes_at: datetime.datetime | None
+
+
+def held_by(customer: Customer) -> list[Held]:
+    """A customer's tier in each program of the store that has tiers, by the orders as they are."""
+    now = timezone.now()
+    schemes: dict[Program, list[TierScheme]] = {}
+    for row in (
+        TierScheme.objects.filter(
+            program__store=customer.store_id, switched_on_at__isnull=False, starts_at__lte=now
+        )
+        .select_related("program__store")
+        .order_by("program")
+    ):
+        schemes.setdefault(row.program, []).append(row)
+    if not schemes:
+        return []
+    grants = list(TierGrant.objects.filter(customer=customer).select_related("given_by"))
+    found = []
+    for program, rows in schemes.items():
+        mine = {each.pk: each for each in grants if each.program_id == program.pk}
+        climb = _climb(program, customer, _ladder(program, rows, mine.values()))
+        standing = climb.at(now)
+        given = mine[standing.gift.id] if standing.gift else None
+        found.append(Held(program, standing, given, climb.changes_at(now)))
+    return found
 
 
 def judge(program: Program, customer: Customer) -> Standing | None:
@@ -100,9 +134,10 @@ def judge(program: Program, customer: Customer) -> Standing | None:
     To be called under the customer's lock, with their earnings in line. Safe to repeat.
     """
     now = timezone.now()
-    climb = climb_of(program, customer)
-    if climb is None:
+    ladder = ladder_of(program, customer)
+    if ladder is None:
         return None
+    climb = _climb(program, customer, ladder)
     standing = climb.at(now)
     row = TierStanding.objects.filter(customer=customer, program=program).first()
     before = row.tier if row else ""

@@ -177,7 +177,6 @@ class GrantForm(forms.Form):
         max_length=_REASON,
         help_text=_("What happened, for whoever reads this later. No documents or e-mails."),
     )
-    token = forms.CharField(max_length=32, widget=forms.HiddenInput)
 
     def __init__(
         self, customer: Customer, programs: Sequence[Program], *args: Any, **kwargs: Any

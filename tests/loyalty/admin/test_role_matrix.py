@@ -184,7 +184,6 @@ EARNING = [
     line("new tiers", of(Program, "loyalty_tierscheme_new"), M),
     line("change tiers", of(TierScheme, "loyalty_tierscheme_edit", **DRAFT), M),
     line("switch tiers on", of(TierScheme, "loyalty_tierscheme_switch", **DRAFT), M),
-    line("grant a tier", of(Customer, "loyalty_customer_tier"), S, M),
 ]
 PAGES = [
     *(Line(f"list: {model.__name__}", listing(model), seen) for model, seen in SEEN.items()),
@@ -244,6 +243,7 @@ PAGES = [
     line("form: reverse", first(Operation, "action", "reverse", kind="adjust"), M),
     line("form: pay a return", first(ShopOrder, "action", "pay-return"), S, M),
     line("earning of a program", of(Program, "loyalty_program_earning"), *ALL),
+    line("tiers of a customer", of(Customer, "loyalty_customer_tier"), *ALL),
     *EARNING,
 ]
 ACTIONS = [
@@ -304,6 +304,7 @@ ACTIONS = [
     line("run periodic work", page("run_periodic_work", "watch"), M),
     line("pay a return", first(ShopOrder, "action", "pay-return"), S, M),
     line("earning policy", of(Program, "loyalty_program_earning"), M),
+    line("grant a tier", of(Customer, "loyalty_customer_tier"), S, M),
     *EARNING,
 ]
 
