@@ -8,994 +8,327 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
-    dependencies = []
+    dependencies = [
+    ]
 
     operations = [
         migrations.CreateModel(
-            name="Customer",
+            name='Customer',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "profile_id",
-                    models.CharField(blank=True, max_length=254, verbose_name="VTEX profile id"),
-                ),
-                ("email", models.CharField(blank=True, max_length=254, verbose_name="e-mail")),
-                (
-                    "document",
-                    models.CharField(blank=True, max_length=254, verbose_name="personal document"),
-                ),
-                (
-                    "corporate_document",
-                    models.CharField(blank=True, max_length=254, verbose_name="company document"),
-                ),
-                ("name", models.CharField(blank=True, max_length=200, verbose_name="name")),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('profile_id', models.CharField(blank=True, max_length=254, verbose_name='VTEX profile id')),
+                ('email', models.CharField(blank=True, max_length=254, verbose_name='e-mail')),
+                ('document', models.CharField(blank=True, max_length=254, verbose_name='personal document')),
+                ('corporate_document', models.CharField(blank=True, max_length=254, verbose_name='company document')),
+                ('name', models.CharField(blank=True, max_length=200, verbose_name='name')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
             ],
             options={
-                "verbose_name": "customer",
-                "verbose_name_plural": "customers",
-                "ordering": ["-id"],
+                'verbose_name': 'customer',
+                'verbose_name_plural': 'customers',
+                'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(
-            name="Program",
+            name='Program',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("gift_card", "gift card"),
-                            ("return_credit", "return credit"),
-                            ("loyalty", "loyalty wallet"),
-                            ("promotion", "promotion"),
-                        ],
-                        max_length=16,
-                        verbose_name="kind",
-                    ),
-                ),
-                ("name", models.CharField(max_length=100, verbose_name="name")),
-                (
-                    "caption",
-                    models.CharField(
-                        blank=True,
-                        help_text="The name that shoppers see.",
-                        max_length=100,
-                        verbose_name="caption",
-                    ),
-                ),
-                (
-                    "relation_name",
-                    models.CharField(
-                        blank=True,
-                        help_text='"loyalty-program" makes checkout list the card as loyalty credit.',
-                        max_length=100,
-                        verbose_name="relation name",
-                    ),
-                ),
-                (
-                    "funding",
-                    models.CharField(
-                        choices=[("paid", "paid"), ("promotional", "promotional")],
-                        default="paid",
-                        max_length=12,
-                        verbose_name="funding",
-                    ),
-                ),
-                (
-                    "validity_days",
-                    models.PositiveIntegerField(
-                        blank=True,
-                        help_text="Empty: the credit never expires.",
-                        null=True,
-                        verbose_name="validity in days",
-                    ),
-                ),
-                (
-                    "is_restricted",
-                    models.BooleanField(default=False, verbose_name="only for its owner"),
-                ),
-                (
-                    "is_reloadable",
-                    models.BooleanField(default=False, verbose_name="takes more than one credit"),
-                ),
-                (
-                    "is_reusable",
-                    models.BooleanField(default=True, verbose_name="allows more than one purchase"),
-                ),
-                ("terms", models.TextField(blank=True, verbose_name="terms")),
-                (
-                    "terms_version",
-                    models.CharField(
-                        blank=True, max_length=20, verbose_name="version of the terms"
-                    ),
-                ),
-                (
-                    "unit_name",
-                    models.CharField(
-                        blank=True,
-                        help_text="Empty: the program counts in money.",
-                        max_length=30,
-                        verbose_name="unit name",
-                    ),
-                ),
-                (
-                    "finer_digits",
-                    models.PositiveSmallIntegerField(
-                        default=0,
-                        validators=[django.core.validators.MaxValueValidator(4)],
-                        verbose_name="digits finer than the currency",
-                    ),
-                ),
-                (
-                    "point_units",
-                    models.PositiveBigIntegerField(
-                        blank=True, null=True, verbose_name="units of a point"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('gift_card', 'gift card'), ('return_credit', 'return credit'), ('loyalty', 'loyalty wallet'), ('promotion', 'promotion')], max_length=16, verbose_name='kind')),
+                ('name', models.CharField(max_length=100, verbose_name='name')),
+                ('caption', models.CharField(blank=True, help_text='The name that shoppers see.', max_length=100, verbose_name='caption')),
+                ('relation_name', models.CharField(blank=True, help_text='"loyalty-program" makes checkout list the card as loyalty credit.', max_length=100, verbose_name='relation name')),
+                ('funding', models.CharField(choices=[('paid', 'paid'), ('promotional', 'promotional')], default='paid', max_length=12, verbose_name='funding')),
+                ('validity_days', models.PositiveIntegerField(blank=True, help_text='Empty: the credit never expires.', null=True, verbose_name='validity in days')),
+                ('is_restricted', models.BooleanField(default=False, verbose_name='only for its owner')),
+                ('is_reloadable', models.BooleanField(default=False, verbose_name='takes more than one credit')),
+                ('is_reusable', models.BooleanField(default=True, verbose_name='allows more than one purchase')),
+                ('terms', models.TextField(blank=True, verbose_name='terms')),
+                ('terms_version', models.CharField(blank=True, max_length=20, verbose_name='version of the terms')),
+                ('unit_name', models.CharField(blank=True, help_text='Empty: the program counts in money.', max_length=30, verbose_name='unit name')),
+                ('finer_digits', models.PositiveSmallIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(4)], verbose_name='digits finer than the currency')),
+                ('point_units', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='units of a point')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
             ],
             options={
-                "verbose_name": "program",
-                "verbose_name_plural": "programs",
-                "ordering": ["store", "name"],
+                'verbose_name': 'program',
+                'verbose_name_plural': 'programs',
+                'ordering': ['store', 'name'],
             },
         ),
         migrations.CreateModel(
-            name="Store",
+            name='Store',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("name", models.CharField(max_length=100, verbose_name="name")),
-                (
-                    "account",
-                    models.SlugField(max_length=100, unique=True, verbose_name="VTEX account"),
-                ),
-                (
-                    "provider_id",
-                    models.CharField(
-                        help_text="Our id in the store's Gift Card Hub; it goes into its orders for good.",
-                        max_length=100,
-                        verbose_name="provider id",
-                    ),
-                ),
-                (
-                    "currency",
-                    models.CharField(
-                        max_length=3,
-                        validators=[loyalty.models.store.validate_currency],
-                        verbose_name="currency",
-                    ),
-                ),
-                (
-                    "time_zone",
-                    models.CharField(
-                        max_length=64,
-                        validators=[loyalty.models.store.validate_time_zone],
-                        verbose_name="time zone",
-                    ),
-                ),
-                (
-                    "refund_grace_days",
-                    models.PositiveSmallIntegerField(
-                        default=30,
-                        help_text="How long money stays usable that comes back to credit already expired.",
-                        verbose_name="refund grace days",
-                    ),
-                ),
-                (
-                    "open_hold_alert_days",
-                    models.PositiveSmallIntegerField(
-                        default=30, verbose_name="open hold alert days"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100, verbose_name='name')),
+                ('account', models.SlugField(max_length=100, unique=True, verbose_name='VTEX account')),
+                ('provider_id', models.CharField(help_text="Our id in the store's Gift Card Hub; it goes into its orders for good.", max_length=100, verbose_name='provider id')),
+                ('currency', models.CharField(max_length=3, validators=[loyalty.models.store.validate_currency], verbose_name='currency')),
+                ('time_zone', models.CharField(max_length=64, validators=[loyalty.models.store.validate_time_zone], verbose_name='time zone')),
+                ('refund_grace_days', models.PositiveSmallIntegerField(default=30, help_text='How long money stays usable that comes back to credit already expired.', verbose_name='refund grace days')),
+                ('open_hold_alert_days', models.PositiveSmallIntegerField(default=30, verbose_name='open hold alert days')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
             ],
             options={
-                "verbose_name": "store",
-                "verbose_name_plural": "stores",
-                "ordering": ["name"],
+                'verbose_name': 'store',
+                'verbose_name_plural': 'stores',
+                'ordering': ['name'],
             },
         ),
         migrations.CreateModel(
-            name="GiftCard",
+            name='GiftCard',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "public_id",
-                    models.CharField(
-                        editable=False, max_length=32, unique=True, verbose_name="card id"
-                    ),
-                ),
-                ("code_digest", models.BinaryField(max_length=32, verbose_name="code digest")),
-                ("code_sealed", models.BinaryField(verbose_name="sealed code")),
-                (
-                    "code_last4",
-                    models.CharField(max_length=4, verbose_name="last four of the code"),
-                ),
-                (
-                    "is_imported",
-                    models.BooleanField(default=False, verbose_name="code made elsewhere"),
-                ),
-                ("currency", models.CharField(max_length=3, verbose_name="currency")),
-                ("exponent", models.PositiveSmallIntegerField(verbose_name="digits of the units")),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("active", "active"),
-                            ("blocked", "blocked"),
-                            ("closed", "closed"),
-                        ],
-                        default="active",
-                        max_length=8,
-                        verbose_name="status",
-                    ),
-                ),
-                ("valid_from", models.DateTimeField(verbose_name="valid from")),
-                (
-                    "expires_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="expires at"),
-                ),
-                (
-                    "is_restricted",
-                    models.BooleanField(default=False, verbose_name="only for its owner"),
-                ),
-                (
-                    "is_reloadable",
-                    models.BooleanField(default=False, verbose_name="takes more than one credit"),
-                ),
-                (
-                    "is_reusable",
-                    models.BooleanField(default=True, verbose_name="allows more than one purchase"),
-                ),
-                (
-                    "relation_name",
-                    models.CharField(blank=True, max_length=100, verbose_name="relation name"),
-                ),
-                ("caption", models.CharField(blank=True, max_length=100, verbose_name="caption")),
-                (
-                    "terms_version",
-                    models.CharField(
-                        blank=True, max_length=20, verbose_name="version of the terms"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(verbose_name="issued at")),
-                (
-                    "owner",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="cards",
-                        to="loyalty.customer",
-                        verbose_name="owner",
-                    ),
-                ),
-                (
-                    "program",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="cards",
-                        to="loyalty.program",
-                        verbose_name="program",
-                    ),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="cards",
-                        to="loyalty.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(editable=False, max_length=32, unique=True, verbose_name='card id')),
+                ('code_digest', models.BinaryField(max_length=32, verbose_name='code digest')),
+                ('code_sealed', models.BinaryField(verbose_name='sealed code')),
+                ('code_last4', models.CharField(max_length=4, verbose_name='last four of the code')),
+                ('is_imported', models.BooleanField(default=False, verbose_name='code made elsewhere')),
+                ('currency', models.CharField(max_length=3, verbose_name='currency')),
+                ('exponent', models.PositiveSmallIntegerField(verbose_name='digits of the units')),
+                ('status', models.CharField(choices=[('active', 'active'), ('blocked', 'blocked'), ('closed', 'closed')], default='active', max_length=8, verbose_name='status')),
+                ('valid_from', models.DateTimeField(verbose_name='valid from')),
+                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires at')),
+                ('is_restricted', models.BooleanField(default=False, verbose_name='only for its owner')),
+                ('is_reloadable', models.BooleanField(default=False, verbose_name='takes more than one credit')),
+                ('is_reusable', models.BooleanField(default=True, verbose_name='allows more than one purchase')),
+                ('relation_name', models.CharField(blank=True, max_length=100, verbose_name='relation name')),
+                ('caption', models.CharField(blank=True, max_length=100, verbose_name='caption')),
+                ('terms_version', models.CharField(blank=True, max_length=20, verbose_name='version of the terms')),
+                ('created_at', models.DateTimeField(verbose_name='issued at')),
+                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='cards', to='loyalty.customer', verbose_name='owner')),
+                ('program', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cards', to='loyalty.program', verbose_name='program')),
+                ('store', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cards', to='loyalty.store', verbose_name='store')),
             ],
             options={
-                "verbose_name": "gift card",
-                "verbose_name_plural": "gift cards",
-                "ordering": ["-id"],
+                'verbose_name': 'gift card',
+                'verbose_name_plural': 'gift cards',
+                'ordering': ['-id'],
             },
         ),
         migrations.AddField(
-            model_name="program",
-            name="store",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="programs",
-                to="loyalty.store",
-                verbose_name="store",
-            ),
+            model_name='program',
+            name='store',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='programs', to='loyalty.store', verbose_name='store'),
         ),
         migrations.AddField(
-            model_name="customer",
-            name="store",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="customers",
-                to="loyalty.store",
-                verbose_name="store",
-            ),
+            model_name='customer',
+            name='store',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='customers', to='loyalty.store', verbose_name='store'),
         ),
         migrations.CreateModel(
-            name="Transaction",
+            name='Transaction',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "public_id",
-                    models.CharField(
-                        editable=False, max_length=32, unique=True, verbose_name="transaction id"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("debit", "debit"), ("credit", "credit")],
-                        max_length=6,
-                        verbose_name="kind",
-                    ),
-                ),
-                ("amount", models.BigIntegerField(verbose_name="amount")),
-                ("settled", models.BigIntegerField(default=0, verbose_name="settled")),
-                ("released", models.BigIntegerField(default=0, verbose_name="released")),
-                ("refunded", models.BigIntegerField(default=0, verbose_name="refunded")),
-                ("request_id", models.CharField(max_length=128, verbose_name="request id")),
-                (
-                    "order_id",
-                    models.CharField(
-                        blank=True, db_index=True, max_length=64, verbose_name="order"
-                    ),
-                ),
-                (
-                    "order_sequence",
-                    models.CharField(blank=True, max_length=32, verbose_name="order sequence"),
-                ),
-                ("created_at", models.DateTimeField(verbose_name="created at")),
-                (
-                    "card",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="transactions",
-                        to="loyalty.giftcard",
-                        verbose_name="gift card",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(editable=False, max_length=32, unique=True, verbose_name='transaction id')),
+                ('kind', models.CharField(choices=[('debit', 'debit'), ('credit', 'credit')], max_length=6, verbose_name='kind')),
+                ('amount', models.BigIntegerField(verbose_name='amount')),
+                ('settled', models.BigIntegerField(default=0, verbose_name='settled')),
+                ('released', models.BigIntegerField(default=0, verbose_name='released')),
+                ('refunded', models.BigIntegerField(default=0, verbose_name='refunded')),
+                ('request_id', models.CharField(max_length=128, verbose_name='request id')),
+                ('order_id', models.CharField(blank=True, db_index=True, max_length=64, verbose_name='order')),
+                ('order_sequence', models.CharField(blank=True, max_length=32, verbose_name='order sequence')),
+                ('created_at', models.DateTimeField(verbose_name='created at')),
+                ('card', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transactions', to='loyalty.giftcard', verbose_name='gift card')),
             ],
             options={
-                "verbose_name": "transaction",
-                "verbose_name_plural": "transactions",
-                "ordering": ["-id"],
+                'verbose_name': 'transaction',
+                'verbose_name_plural': 'transactions',
+                'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(
-            name="Operation",
+            name='Operation',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "oid",
-                    models.CharField(
-                        editable=False, max_length=32, unique=True, verbose_name="operation id"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("issue", "issue"),
-                            ("credit", "credit"),
-                            ("authorize", "authorize"),
-                            ("settle", "settle"),
-                            ("cancel", "cancel"),
-                            ("expire", "expire"),
-                            ("adjust", "adjust"),
-                            ("block", "block"),
-                            ("unblock", "unblock"),
-                            ("close", "close"),
-                            ("renew", "renew"),
-                        ],
-                        max_length=9,
-                        verbose_name="kind",
-                    ),
-                ),
-                ("request_id", models.CharField(max_length=128, verbose_name="request id")),
-                ("amount", models.BigIntegerField(verbose_name="amount asked for")),
-                ("applied", models.BigIntegerField(verbose_name="amount moved")),
-                (
-                    "outcome",
-                    models.CharField(
-                        choices=[("ok", "accepted"), ("declined", "declined")],
-                        max_length=8,
-                        verbose_name="outcome",
-                    ),
-                ),
-                (
-                    "decline_code",
-                    models.CharField(
-                        blank=True, max_length=32, verbose_name="reason of the refusal"
-                    ),
-                ),
-                ("actor", models.CharField(max_length=64, verbose_name="actor")),
-                (
-                    "reason",
-                    models.CharField(
-                        blank=True,
-                        choices=[
-                            ("customer_service", "customer service"),
-                            ("return", "return of goods"),
-                            ("correction", "correction of a mistake"),
-                            ("fraud", "suspected fraud"),
-                            ("lost", "lost or stolen"),
-                            ("campaign", "campaign"),
-                            ("migration", "migration from another system"),
-                            ("reconciliation", "difference with VTEX"),
-                            ("other", "other"),
-                        ],
-                        max_length=16,
-                        verbose_name="reason",
-                    ),
-                ),
-                ("note", models.CharField(blank=True, max_length=500, verbose_name="note")),
-                ("created_at", models.DateTimeField(verbose_name="created at")),
-                (
-                    "card",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="operations",
-                        to="loyalty.giftcard",
-                        verbose_name="gift card",
-                    ),
-                ),
-                (
-                    "transaction",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="operations",
-                        to="loyalty.transaction",
-                        verbose_name="transaction",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('oid', models.CharField(editable=False, max_length=32, unique=True, verbose_name='operation id')),
+                ('kind', models.CharField(choices=[('issue', 'issue'), ('credit', 'credit'), ('authorize', 'authorize'), ('settle', 'settle'), ('cancel', 'cancel'), ('expire', 'expire'), ('adjust', 'adjust'), ('block', 'block'), ('unblock', 'unblock'), ('close', 'close'), ('renew', 'renew')], max_length=9, verbose_name='kind')),
+                ('request_id', models.CharField(max_length=128, verbose_name='request id')),
+                ('amount', models.BigIntegerField(verbose_name='amount asked for')),
+                ('applied', models.BigIntegerField(verbose_name='amount moved')),
+                ('outcome', models.CharField(choices=[('ok', 'accepted'), ('declined', 'declined')], max_length=8, verbose_name='outcome')),
+                ('decline_code', models.CharField(blank=True, max_length=32, verbose_name='reason of the refusal')),
+                ('actor', models.CharField(max_length=64, verbose_name='actor')),
+                ('reason', models.CharField(blank=True, choices=[('customer_service', 'customer service'), ('return', 'return of goods'), ('correction', 'correction of a mistake'), ('fraud', 'suspected fraud'), ('lost', 'lost or stolen'), ('campaign', 'campaign'), ('migration', 'migration from another system'), ('reconciliation', 'difference with VTEX'), ('other', 'other')], max_length=16, verbose_name='reason')),
+                ('note', models.CharField(blank=True, max_length=500, verbose_name='note')),
+                ('created_at', models.DateTimeField(verbose_name='created at')),
+                ('card', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='loyalty.giftcard', verbose_name='gift card')),
+                ('transaction', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='loyalty.transaction', verbose_name='transaction')),
             ],
             options={
-                "verbose_name": "operation",
-                "verbose_name_plural": "operations",
-                "ordering": ["-id"],
+                'verbose_name': 'operation',
+                'verbose_name_plural': 'operations',
+                'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(
-            name="Grant",
+            name='Grant',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "origin",
-                    models.CharField(
-                        choices=[
-                            ("issue", "issued with the card"),
-                            ("credit", "credit"),
-                            ("reward", "reward of an order"),
-                            ("return", "return of goods"),
-                            ("adjustment", "adjustment"),
-                            ("refund", "refund after expiry"),
-                        ],
-                        max_length=12,
-                        verbose_name="origin",
-                    ),
-                ),
-                (
-                    "funding",
-                    models.CharField(
-                        choices=[("paid", "paid"), ("promotional", "promotional")],
-                        max_length=12,
-                        verbose_name="funding",
-                    ),
-                ),
-                ("amount", models.BigIntegerField(verbose_name="amount")),
-                ("remaining", models.BigIntegerField(verbose_name="remaining")),
-                ("valid_from", models.DateTimeField(verbose_name="valid from")),
-                (
-                    "expires_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="expires at"),
-                ),
-                (
-                    "reference",
-                    models.CharField(blank=True, max_length=128, verbose_name="reference"),
-                ),
-                ("created_at", models.DateTimeField(verbose_name="created at")),
-                (
-                    "card",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="grants",
-                        to="loyalty.giftcard",
-                        verbose_name="gift card",
-                    ),
-                ),
-                (
-                    "operation",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="grants",
-                        to="loyalty.operation",
-                        verbose_name="operation",
-                    ),
-                ),
-                (
-                    "transaction",
-                    models.ForeignKey(
-                        blank=True,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="grants",
-                        to="loyalty.transaction",
-                        verbose_name="transaction",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('origin', models.CharField(choices=[('issue', 'issued with the card'), ('credit', 'credit'), ('reward', 'reward of an order'), ('return', 'return of goods'), ('adjustment', 'adjustment'), ('refund', 'refund after expiry')], max_length=12, verbose_name='origin')),
+                ('funding', models.CharField(choices=[('paid', 'paid'), ('promotional', 'promotional')], max_length=12, verbose_name='funding')),
+                ('amount', models.BigIntegerField(verbose_name='amount')),
+                ('remaining', models.BigIntegerField(verbose_name='remaining')),
+                ('valid_from', models.DateTimeField(verbose_name='valid from')),
+                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires at')),
+                ('reference', models.CharField(blank=True, max_length=128, verbose_name='reference')),
+                ('created_at', models.DateTimeField(verbose_name='created at')),
+                ('card', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='loyalty.giftcard', verbose_name='gift card')),
+                ('operation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='loyalty.operation', verbose_name='operation')),
+                ('transaction', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='loyalty.transaction', verbose_name='transaction')),
             ],
             options={
-                "verbose_name": "grant",
-                "verbose_name_plural": "grants",
-                "ordering": ["id"],
+                'verbose_name': 'grant',
+                'verbose_name_plural': 'grants',
+                'ordering': ['id'],
             },
         ),
         migrations.CreateModel(
-            name="Entry",
+            name='Entry',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("seq", models.BigIntegerField(verbose_name="number")),
-                (
-                    "source",
-                    models.CharField(
-                        choices=[
-                            ("outside", "outside"),
-                            ("available", "available"),
-                            ("held", "held"),
-                            ("spent", "spent"),
-                            ("expired", "expired"),
-                            ("removed", "removed"),
-                        ],
-                        max_length=9,
-                        verbose_name="from",
-                    ),
-                ),
-                (
-                    "target",
-                    models.CharField(
-                        choices=[
-                            ("outside", "outside"),
-                            ("available", "available"),
-                            ("held", "held"),
-                            ("spent", "spent"),
-                            ("expired", "expired"),
-                            ("removed", "removed"),
-                        ],
-                        max_length=9,
-                        verbose_name="to",
-                    ),
-                ),
-                ("amount", models.BigIntegerField(verbose_name="amount")),
-                ("available_after", models.BigIntegerField(verbose_name="available after")),
-                ("held_after", models.BigIntegerField(verbose_name="held after")),
-                ("created_at", models.DateTimeField(verbose_name="created at")),
-                (
-                    "card",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="entries",
-                        to="loyalty.giftcard",
-                        verbose_name="gift card",
-                    ),
-                ),
-                (
-                    "grant",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="entries",
-                        to="loyalty.grant",
-                        verbose_name="grant",
-                    ),
-                ),
-                (
-                    "landing_grant",
-                    models.ForeignKey(
-                        blank=True,
-                        db_index=False,
-                        help_text="Where the money came back to, when its own grant had expired.",
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="landings",
-                        to="loyalty.grant",
-                        verbose_name="landing grant",
-                    ),
-                ),
-                (
-                    "operation",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="entries",
-                        to="loyalty.operation",
-                        verbose_name="operation",
-                    ),
-                ),
-                (
-                    "transaction",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="entries",
-                        to="loyalty.transaction",
-                        verbose_name="transaction",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('seq', models.BigIntegerField(verbose_name='number')),
+                ('source', models.CharField(choices=[('outside', 'outside'), ('available', 'available'), ('held', 'held'), ('spent', 'spent'), ('expired', 'expired'), ('removed', 'removed')], max_length=9, verbose_name='from')),
+                ('target', models.CharField(choices=[('outside', 'outside'), ('available', 'available'), ('held', 'held'), ('spent', 'spent'), ('expired', 'expired'), ('removed', 'removed')], max_length=9, verbose_name='to')),
+                ('amount', models.BigIntegerField(verbose_name='amount')),
+                ('available_after', models.BigIntegerField(verbose_name='available after')),
+                ('held_after', models.BigIntegerField(verbose_name='held after')),
+                ('created_at', models.DateTimeField(verbose_name='created at')),
+                ('card', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='loyalty.giftcard', verbose_name='gift card')),
+                ('grant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='loyalty.grant', verbose_name='grant')),
+                ('landing_grant', models.ForeignKey(blank=True, db_index=False, help_text='Where the money came back to, when its own grant had expired.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='landings', to='loyalty.grant', verbose_name='landing grant')),
+                ('operation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='loyalty.operation', verbose_name='operation')),
+                ('transaction', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='loyalty.transaction', verbose_name='transaction')),
             ],
             options={
-                "verbose_name": "entry",
-                "verbose_name_plural": "entries",
-                "ordering": ["-id"],
+                'verbose_name': 'entry',
+                'verbose_name_plural': 'entries',
+                'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(
-            name="Balance",
+            name='Balance',
             fields=[
-                (
-                    "card",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        primary_key=True,
-                        related_name="balance",
-                        serialize=False,
-                        to="loyalty.giftcard",
-                        verbose_name="gift card",
-                    ),
-                ),
-                ("credited", models.BigIntegerField(default=0, verbose_name="credited")),
-                ("available", models.BigIntegerField(default=0, verbose_name="available")),
-                ("held", models.BigIntegerField(default=0, verbose_name="held")),
-                ("spent", models.BigIntegerField(default=0, verbose_name="spent")),
-                ("expired", models.BigIntegerField(default=0, verbose_name="expired")),
-                ("removed", models.BigIntegerField(default=0, verbose_name="removed")),
-                ("version", models.BigIntegerField(default=0, verbose_name="version")),
+                ('card', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='balance', serialize=False, to='loyalty.giftcard', verbose_name='gift card')),
+                ('credited', models.BigIntegerField(default=0, verbose_name='credited')),
+                ('available', models.BigIntegerField(default=0, verbose_name='available')),
+                ('held', models.BigIntegerField(default=0, verbose_name='held')),
+                ('spent', models.BigIntegerField(default=0, verbose_name='spent')),
+                ('expired', models.BigIntegerField(default=0, verbose_name='expired')),
+                ('removed', models.BigIntegerField(default=0, verbose_name='removed')),
+                ('version', models.BigIntegerField(default=0, verbose_name='version')),
             ],
             options={
-                "verbose_name": "balance",
-                "verbose_name_plural": "balances",
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("available__gte", 0),
-                            ("held__gte", 0),
-                            ("spent__gte", 0),
-                            ("expired__gte", 0),
-                            ("removed__gte", 0),
-                            ("version__gte", 0),
-                        ),
-                        name="balance_never_negative",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            (
-                                "credited",
-                                django.db.models.expressions.CombinedExpression(
-                                    django.db.models.expressions.CombinedExpression(
-                                        django.db.models.expressions.CombinedExpression(
-                                            django.db.models.expressions.CombinedExpression(
-                                                models.F("available"), "+", models.F("held")
-                                            ),
-                                            "+",
-                                            models.F("spent"),
-                                        ),
-                                        "+",
-                                        models.F("expired"),
-                                    ),
-                                    "+",
-                                    models.F("removed"),
-                                ),
-                            )
-                        ),
-                        name="balance_conserves_credit",
-                    ),
-                ],
+                'verbose_name': 'balance',
+                'verbose_name_plural': 'balances',
+                'constraints': [models.CheckConstraint(condition=models.Q(('available__gte', 0), ('held__gte', 0), ('spent__gte', 0), ('expired__gte', 0), ('removed__gte', 0), ('version__gte', 0)), name='balance_never_negative'), models.CheckConstraint(condition=models.Q(('credited', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('available'), '+', models.F('held')), '+', models.F('spent')), '+', models.F('expired')), '+', models.F('removed')))), name='balance_conserves_credit')],
             },
         ),
         migrations.AddConstraint(
-            model_name="program",
-            constraint=models.UniqueConstraint(
-                fields=("store", "kind", "name"), name="program_name_in_store"
-            ),
+            model_name='program',
+            constraint=models.UniqueConstraint(fields=('store', 'kind', 'name'), name='program_name_in_store'),
         ),
         migrations.AddConstraint(
-            model_name="program",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("finer_digits__lte", 4)), name="program_finer_digits"
-            ),
+            model_name='program',
+            constraint=models.CheckConstraint(condition=models.Q(('finer_digits__lte', 4)), name='program_finer_digits'),
         ),
         migrations.AddConstraint(
-            model_name="program",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("point_units", None), ("point_units__gt", 0), _connector="OR"),
-                name="program_point_is_worth_something",
-            ),
+            model_name='program',
+            constraint=models.CheckConstraint(condition=models.Q(('point_units', None), ('point_units__gt', 0), _connector='OR'), name='program_point_is_worth_something'),
         ),
         migrations.AddConstraint(
-            model_name="giftcard",
-            constraint=models.UniqueConstraint(
-                fields=("store", "code_digest"), name="card_code_in_store"
-            ),
+            model_name='giftcard',
+            constraint=models.UniqueConstraint(fields=('store', 'code_digest'), name='card_code_in_store'),
         ),
         migrations.AddConstraint(
-            model_name="giftcard",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(
-                    models.Q(("relation_name", ""), _negated=True),
-                    ("owner__isnull", False),
-                    models.Q(("status", "closed"), _negated=True),
-                ),
-                fields=("store", "owner", "relation_name"),
-                name="card_wallet_of_owner",
-            ),
+            model_name='giftcard',
+            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('relation_name', ''), _negated=True), ('owner__isnull', False), models.Q(('status', 'closed'), _negated=True)), fields=('store', 'owner', 'relation_name'), name='card_wallet_of_owner'),
         ),
         migrations.AddConstraint(
-            model_name="giftcard",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["active", "blocked", "closed"])),
-                name="card_status",
-            ),
+            model_name='giftcard',
+            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['active', 'blocked', 'closed'])), name='card_status'),
         ),
         migrations.AddConstraint(
-            model_name="giftcard",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("expires_at", None),
-                    ("expires_at__gt", models.F("valid_from")),
-                    _connector="OR",
-                ),
-                name="card_expires_after_start",
-            ),
+            model_name='giftcard',
+            constraint=models.CheckConstraint(condition=models.Q(('expires_at', None), ('expires_at__gt', models.F('valid_from')), _connector='OR'), name='card_expires_after_start'),
         ),
         migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(fields=["store", "email"], name="customer_email"),
+            model_name='customer',
+            index=models.Index(fields=['store', 'email'], name='customer_email'),
         ),
         migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(fields=["store", "document"], name="customer_document"),
+            model_name='customer',
+            index=models.Index(fields=['store', 'document'], name='customer_document'),
         ),
         migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(
-                fields=["store", "corporate_document"], name="customer_corporate_document"
-            ),
+            model_name='customer',
+            index=models.Index(fields=['store', 'corporate_document'], name='customer_corporate_document'),
         ),
         migrations.AddConstraint(
-            model_name="customer",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("profile_id", ""), _negated=True),
-                fields=("store", "profile_id"),
-                name="customer_profile_in_store",
-            ),
+            model_name='customer',
+            constraint=models.UniqueConstraint(condition=models.Q(('profile_id', ''), _negated=True), fields=('store', 'profile_id'), name='customer_profile_in_store'),
         ),
         migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(fields=["request_id"], name="transaction_request"),
+            model_name='transaction',
+            index=models.Index(fields=['request_id'], name='transaction_request'),
         ),
         migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["debit", "credit"])), name="transaction_kind"
-            ),
+            model_name='transaction',
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['debit', 'credit'])), name='transaction_kind'),
         ),
         migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("amount__gt", 0),
-                    ("settled__gte", 0),
-                    ("released__gte", 0),
-                    ("refunded__gte", 0),
-                    (
-                        "amount__gte",
-                        django.db.models.expressions.CombinedExpression(
-                            models.F("settled"), "+", models.F("released")
-                        ),
-                    ),
-                    ("settled__gte", models.F("refunded")),
-                ),
-                name="transaction_within_amount",
-            ),
+            model_name='transaction',
+            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('settled__gte', 0), ('released__gte', 0), ('refunded__gte', 0), ('amount__gte', django.db.models.expressions.CombinedExpression(models.F('settled'), '+', models.F('released'))), ('settled__gte', models.F('refunded'))), name='transaction_within_amount'),
         ),
         migrations.AddConstraint(
-            model_name="operation",
-            constraint=models.UniqueConstraint(
-                models.F("card"),
-                models.F("kind"),
-                models.F("request_id"),
-                models.Case(
-                    models.When(kind__in=["settle", "cancel"], then=models.F("transaction")),
-                    default=models.Value(0),
-                ),
-                models.Case(
-                    models.When(kind__in=["settle", "cancel"], then=models.F("amount")),
-                    default=models.Value(0),
-                ),
-                name="operation_happens_once",
-            ),
+            model_name='operation',
+            constraint=models.UniqueConstraint(models.F('card'), models.F('kind'), models.F('request_id'), models.Case(models.When(kind__in=['settle', 'cancel'], then=models.F('transaction')), default=models.Value(0)), models.Case(models.When(kind__in=['settle', 'cancel'], then=models.F('amount')), default=models.Value(0)), name='operation_happens_once'),
         ),
         migrations.AddConstraint(
-            model_name="operation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "kind__in",
-                        [
-                            "issue",
-                            "credit",
-                            "authorize",
-                            "settle",
-                            "cancel",
-                            "expire",
-                            "adjust",
-                            "block",
-                            "unblock",
-                            "close",
-                            "renew",
-                        ],
-                    ),
-                    (
-                        "reason__in",
-                        [
-                            "",
-                            "customer_service",
-                            "return",
-                            "correction",
-                            "fraud",
-                            "lost",
-                            "campaign",
-                            "migration",
-                            "reconciliation",
-                            "other",
-                        ],
-                    ),
-                ),
-                name="operation_choices",
-            ),
+            model_name='operation',
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['issue', 'credit', 'authorize', 'settle', 'cancel', 'expire', 'adjust', 'block', 'unblock', 'close', 'renew']), ('reason__in', ['', 'customer_service', 'return', 'correction', 'fraud', 'lost', 'campaign', 'migration', 'reconciliation', 'other'])), name='operation_choices'),
         ),
         migrations.AddConstraint(
-            model_name="operation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("amount__gte", 0), ("applied__gte", 0), ("applied__lte", models.F("amount"))
-                ),
-                name="operation_applies_at_most_amount",
-            ),
+            model_name='operation',
+            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0), ('applied__gte', 0), ('applied__lte', models.F('amount'))), name='operation_applies_at_most_amount'),
         ),
         migrations.AddConstraint(
-            model_name="operation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("decline_code", ""), ("outcome", "ok")),
-                    models.Q(
-                        ("applied", 0),
-                        ("outcome", "declined"),
-                        models.Q(("decline_code", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="operation_declined_moves_nothing",
-            ),
+            model_name='operation',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decline_code', ''), ('outcome', 'ok')), models.Q(('applied', 0), ('outcome', 'declined'), models.Q(('decline_code', ''), _negated=True)), _connector='OR'), name='operation_declined_moves_nothing'),
         ),
         migrations.AddIndex(
-            model_name="grant",
-            index=models.Index(
-                condition=models.Q(("expires_at__isnull", False)),
-                fields=["expires_at"],
-                name="grant_expiry",
-            ),
+            model_name='grant',
+            index=models.Index(condition=models.Q(('expires_at__isnull', False)), fields=['expires_at'], name='grant_expiry'),
         ),
         migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("origin__in", ["issue", "credit", "reward", "return", "adjustment", "refund"]),
-                    ("funding__in", ["paid", "promotional"]),
-                ),
-                name="grant_choices",
-            ),
+            model_name='grant',
+            constraint=models.CheckConstraint(condition=models.Q(('origin__in', ['issue', 'credit', 'reward', 'return', 'adjustment', 'refund']), ('funding__in', ['paid', 'promotional'])), name='grant_choices'),
         ),
         migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__gt", 0)), name="grant_amount_positive"
-            ),
+            model_name='grant',
+            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='grant_amount_positive'),
         ),
         migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("remaining__gte", 0), ("remaining__lte", models.F("amount"))),
-                name="grant_remaining_within_amount",
-            ),
+            model_name='grant',
+            constraint=models.CheckConstraint(condition=models.Q(('remaining__gte', 0), ('remaining__lte', models.F('amount'))), name='grant_remaining_within_amount'),
         ),
         migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("expires_at", None),
-                    ("expires_at__gt", models.F("valid_from")),
-                    _connector="OR",
-                ),
-                name="grant_expires_after_start",
-            ),
+            model_name='grant',
+            constraint=models.CheckConstraint(condition=models.Q(('expires_at', None), ('expires_at__gt', models.F('valid_from')), _connector='OR'), name='grant_expires_after_start'),
         ),
         migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.UniqueConstraint(fields=("card", "seq"), name="entry_number_on_card"),
+            model_name='entry',
+            constraint=models.UniqueConstraint(fields=('card', 'seq'), name='entry_number_on_card'),
         ),
         migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("source__in", ["outside", "available", "held", "spent", "expired", "removed"]),
-                    ("target__in", ["outside", "available", "held", "spent", "expired", "removed"]),
-                ),
-                name="entry_buckets",
-            ),
+            model_name='entry',
+            constraint=models.CheckConstraint(condition=models.Q(('source__in', ['outside', 'available', 'held', 'spent', 'expired', 'removed']), ('target__in', ['outside', 'available', 'held', 'spent', 'expired', 'removed'])), name='entry_buckets'),
         ),
         migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("amount__gt", 0),
-                    ("available_after__gte", 0),
-                    ("held_after__gte", 0),
-                    models.Q(("source", models.F("target")), _negated=True),
-                ),
-                name="entry_moves_something",
-            ),
+            model_name='entry',
+            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('available_after__gte', 0), ('held_after__gte', 0), models.Q(('source', models.F('target')), _negated=True)), name='entry_moves_something'),
         ),
     ]

@@ -26,17 +26,15 @@ def fixed(table: str, columns: str) -> tuple[str, str]:
 
 
 STATEMENTS = [
-    *(
-        guards.triggers(table, "UPDATE OR DELETE", name=f"{table}_append_only")
-        for table in APPEND_ONLY
-    ),
+    *(guards.triggers(table, "UPDATE OR DELETE", name=f"{table}_append_only") for table in APPEND_ONLY),
     *(guards.triggers(table, "DELETE", name=f"{table}_no_delete") for table in NEVER_DELETED),
     *(guards.no_truncate(table) for table in (*APPEND_ONLY, *NEVER_DELETED)),
     *(fixed(table, columns) for table, columns in FIXED_COLUMNS.items()),
     # Trusted since PostgreSQL 13: the owner of the database may create it.
     ("CREATE EXTENSION IF NOT EXISTS pg_trgm;", "DROP EXTENSION pg_trgm;"),
     (
-        "CREATE INDEX customer_name_part ON loyalty_customer USING gin (upper(name) gin_trgm_ops);",
+        "CREATE INDEX customer_name_part ON loyalty_customer"
+        " USING gin (upper(name) gin_trgm_ops);",
         "DROP INDEX customer_name_part;",
     ),
 ]

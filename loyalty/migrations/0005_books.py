@@ -6,509 +6,161 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("loyalty", "0004_back_office_guards"),
+        ('loyalty', '0004_back_office_guards'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="BookProgress",
+            name='BookProgress',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("last_entry", models.BigIntegerField(default=0, verbose_name="last entry")),
-                ("added_at", models.DateTimeField(null=True, verbose_name="added at")),
-                ("zones", models.JSONField(default=dict, verbose_name="time zones")),
-                (
-                    "expiring_at",
-                    models.DateTimeField(null=True, verbose_name="expiring money counted at"),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('last_entry', models.BigIntegerField(default=0, verbose_name='last entry')),
+                ('added_at', models.DateTimeField(null=True, verbose_name='added at')),
+                ('zones', models.JSONField(default=dict, verbose_name='time zones')),
+                ('expiring_at', models.DateTimeField(null=True, verbose_name='expiring money counted at')),
             ],
             options={
-                "verbose_name": "state of the books",
-                "verbose_name_plural": "progress of the books",
+                'verbose_name': 'state of the books',
+                'verbose_name_plural': 'progress of the books',
             },
         ),
         migrations.CreateModel(
-            name="MonthClosing",
+            name='MonthClosing',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("month", models.DateField(verbose_name="month")),
-                ("taken_at", models.DateTimeField(verbose_name="taken at")),
-                (
-                    "store",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="month_closings",
-                        to="loyalty.store",
-                        verbose_name="store",
-                    ),
-                ),
-                (
-                    "taken_by",
-                    models.ForeignKey(
-                        help_text="Empty: by the clock.",
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="taken by",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('month', models.DateField(verbose_name='month')),
+                ('taken_at', models.DateTimeField(verbose_name='taken at')),
+                ('store', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='month_closings', to='loyalty.store', verbose_name='store')),
+                ('taken_by', models.ForeignKey(help_text='Empty: by the clock.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='taken by')),
             ],
             options={
-                "verbose_name": "month-end snapshot",
-                "verbose_name_plural": "month-end snapshots",
-                "ordering": ["-month", "store"],
+                'verbose_name': 'month-end snapshot',
+                'verbose_name_plural': 'month-end snapshots',
+                'ordering': ['-month', 'store'],
             },
         ),
         migrations.CreateModel(
-            name="MonthClosingLine",
+            name='MonthClosingLine',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("currency", models.CharField(max_length=3, verbose_name="currency")),
-                ("exponent", models.PositiveSmallIntegerField(verbose_name="digits of the units")),
-                (
-                    "funding",
-                    models.CharField(
-                        choices=[("paid", "paid"), ("promotional", "promotional")],
-                        max_length=12,
-                        verbose_name="funding",
-                    ),
-                ),
-                (
-                    "origin",
-                    models.CharField(
-                        choices=[
-                            ("issue", "issued with the card"),
-                            ("credit", "credit"),
-                            ("reward", "reward of an order"),
-                            ("return", "return of goods"),
-                            ("adjustment", "adjustment"),
-                            ("refund", "refund after expiry"),
-                        ],
-                        max_length=12,
-                        verbose_name="origin",
-                    ),
-                ),
-                (
-                    "credited",
-                    models.DecimalField(decimal_places=0, max_digits=38, verbose_name="credited"),
-                ),
-                (
-                    "available",
-                    models.DecimalField(decimal_places=0, max_digits=38, verbose_name="available"),
-                ),
-                ("held", models.DecimalField(decimal_places=0, max_digits=38, verbose_name="held")),
-                (
-                    "spent",
-                    models.DecimalField(decimal_places=0, max_digits=38, verbose_name="spent"),
-                ),
-                (
-                    "expired",
-                    models.DecimalField(decimal_places=0, max_digits=38, verbose_name="expired"),
-                ),
-                (
-                    "removed",
-                    models.DecimalField(decimal_places=0, max_digits=38, verbose_name="removed"),
-                ),
-                (
-                    "closing",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="lines",
-                        to="loyalty.monthclosing",
-                        verbose_name="month-end snapshot",
-                    ),
-                ),
-                (
-                    "program",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="loyalty.program",
-                        verbose_name="program",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('currency', models.CharField(max_length=3, verbose_name='currency')),
+                ('exponent', models.PositiveSmallIntegerField(verbose_name='digits of the units')),
+                ('funding', models.CharField(choices=[('paid', 'paid'), ('promotional', 'promotional')], max_length=12, verbose_name='funding')),
+                ('origin', models.CharField(choices=[('issue', 'issued with the card'), ('credit', 'credit'), ('reward', 'reward of an order'), ('return', 'return of goods'), ('adjustment', 'adjustment'), ('refund', 'refund after expiry')], max_length=12, verbose_name='origin')),
+                ('credited', models.DecimalField(decimal_places=0, max_digits=38, verbose_name='credited')),
+                ('available', models.DecimalField(decimal_places=0, max_digits=38, verbose_name='available')),
+                ('held', models.DecimalField(decimal_places=0, max_digits=38, verbose_name='held')),
+                ('spent', models.DecimalField(decimal_places=0, max_digits=38, verbose_name='spent')),
+                ('expired', models.DecimalField(decimal_places=0, max_digits=38, verbose_name='expired')),
+                ('removed', models.DecimalField(decimal_places=0, max_digits=38, verbose_name='removed')),
+                ('closing', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='loyalty.monthclosing', verbose_name='month-end snapshot')),
+                ('program', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.program', verbose_name='program')),
             ],
             options={
-                "verbose_name": "line of a month-end snapshot",
-                "verbose_name_plural": "lines of month-end snapshots",
-                "ordering": ["id"],
+                'verbose_name': 'line of a month-end snapshot',
+                'verbose_name_plural': 'lines of month-end snapshots',
+                'ordering': ['id'],
             },
         ),
         migrations.CreateModel(
-            name="OpenHold",
+            name='OpenHold',
             fields=[
-                (
-                    "transaction",
-                    models.OneToOneField(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        primary_key=True,
-                        related_name="+",
-                        serialize=False,
-                        to="loyalty.transaction",
-                        verbose_name="transaction",
-                    ),
-                ),
-                ("currency", models.CharField(max_length=3, verbose_name="currency")),
-                ("exponent", models.PositiveSmallIntegerField(verbose_name="digits of the units")),
-                ("opened_at", models.DateTimeField(verbose_name="held since")),
-                (
-                    "amount",
-                    models.DecimalField(decimal_places=0, max_digits=38, verbose_name="amount"),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="loyalty.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ('transaction', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='loyalty.transaction', verbose_name='transaction')),
+                ('currency', models.CharField(max_length=3, verbose_name='currency')),
+                ('exponent', models.PositiveSmallIntegerField(verbose_name='digits of the units')),
+                ('opened_at', models.DateTimeField(verbose_name='held since')),
+                ('amount', models.DecimalField(decimal_places=0, max_digits=38, verbose_name='amount')),
+                ('store', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.store', verbose_name='store')),
             ],
             options={
-                "verbose_name": "open hold",
-                "verbose_name_plural": "open holds",
+                'verbose_name': 'open hold',
+                'verbose_name_plural': 'open holds',
             },
         ),
         migrations.CreateModel(
-            name="BookCohort",
+            name='BookCohort',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("currency", models.CharField(max_length=3, verbose_name="currency")),
-                ("exponent", models.PositiveSmallIntegerField(verbose_name="digits of the units")),
-                (
-                    "funding",
-                    models.CharField(
-                        choices=[("paid", "paid"), ("promotional", "promotional")],
-                        max_length=12,
-                        verbose_name="funding",
-                    ),
-                ),
-                ("issued", models.DateField(verbose_name="month of the credit")),
-                ("month", models.DateField(verbose_name="month of the movement")),
-                (
-                    "origin",
-                    models.CharField(
-                        choices=[
-                            ("issue", "issued with the card"),
-                            ("credit", "credit"),
-                            ("reward", "reward of an order"),
-                            ("return", "return of goods"),
-                            ("adjustment", "adjustment"),
-                            ("refund", "refund after expiry"),
-                        ],
-                        max_length=12,
-                        verbose_name="origin",
-                    ),
-                ),
-                (
-                    "landing_origin",
-                    models.CharField(blank=True, max_length=12, verbose_name="came back as"),
-                ),
-                (
-                    "source",
-                    models.CharField(
-                        choices=[
-                            ("outside", "outside"),
-                            ("available", "available"),
-                            ("held", "held"),
-                            ("spent", "spent"),
-                            ("expired", "expired"),
-                            ("removed", "removed"),
-                        ],
-                        max_length=9,
-                        verbose_name="from",
-                    ),
-                ),
-                (
-                    "target",
-                    models.CharField(
-                        choices=[
-                            ("outside", "outside"),
-                            ("available", "available"),
-                            ("held", "held"),
-                            ("spent", "spent"),
-                            ("expired", "expired"),
-                            ("removed", "removed"),
-                        ],
-                        max_length=9,
-                        verbose_name="to",
-                    ),
-                ),
-                (
-                    "amount",
-                    models.DecimalField(decimal_places=0, max_digits=38, verbose_name="amount"),
-                ),
-                ("count", models.BigIntegerField(verbose_name="number of entries")),
-                (
-                    "program",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="loyalty.program",
-                        verbose_name="program",
-                    ),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="loyalty.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('currency', models.CharField(max_length=3, verbose_name='currency')),
+                ('exponent', models.PositiveSmallIntegerField(verbose_name='digits of the units')),
+                ('funding', models.CharField(choices=[('paid', 'paid'), ('promotional', 'promotional')], max_length=12, verbose_name='funding')),
+                ('issued', models.DateField(verbose_name='month of the credit')),
+                ('month', models.DateField(verbose_name='month of the movement')),
+                ('origin', models.CharField(choices=[('issue', 'issued with the card'), ('credit', 'credit'), ('reward', 'reward of an order'), ('return', 'return of goods'), ('adjustment', 'adjustment'), ('refund', 'refund after expiry')], max_length=12, verbose_name='origin')),
+                ('landing_origin', models.CharField(blank=True, max_length=12, verbose_name='came back as')),
+                ('source', models.CharField(choices=[('outside', 'outside'), ('available', 'available'), ('held', 'held'), ('spent', 'spent'), ('expired', 'expired'), ('removed', 'removed')], max_length=9, verbose_name='from')),
+                ('target', models.CharField(choices=[('outside', 'outside'), ('available', 'available'), ('held', 'held'), ('spent', 'spent'), ('expired', 'expired'), ('removed', 'removed')], max_length=9, verbose_name='to')),
+                ('amount', models.DecimalField(decimal_places=0, max_digits=38, verbose_name='amount')),
+                ('count', models.BigIntegerField(verbose_name='number of entries')),
+                ('program', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.program', verbose_name='program')),
+                ('store', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.store', verbose_name='store')),
             ],
             options={
-                "verbose_name": "month of credit",
-                "verbose_name_plural": "months of credit",
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=(
-                            "store",
-                            "issued",
-                            "month",
-                            "program",
-                            "currency",
-                            "exponent",
-                            "funding",
-                            "origin",
-                            "landing_origin",
-                            "source",
-                            "target",
-                        ),
-                        name="book_cohort_once",
-                    )
-                ],
+                'verbose_name': 'month of credit',
+                'verbose_name_plural': 'months of credit',
+                'constraints': [models.UniqueConstraint(fields=('store', 'issued', 'month', 'program', 'currency', 'exponent', 'funding', 'origin', 'landing_origin', 'source', 'target'), name='book_cohort_once')],
             },
         ),
         migrations.CreateModel(
-            name="BookDay",
+            name='BookDay',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("currency", models.CharField(max_length=3, verbose_name="currency")),
-                ("exponent", models.PositiveSmallIntegerField(verbose_name="digits of the units")),
-                (
-                    "funding",
-                    models.CharField(
-                        choices=[("paid", "paid"), ("promotional", "promotional")],
-                        max_length=12,
-                        verbose_name="funding",
-                    ),
-                ),
-                ("day", models.DateField(verbose_name="day")),
-                (
-                    "origin",
-                    models.CharField(
-                        choices=[
-                            ("issue", "issued with the card"),
-                            ("credit", "credit"),
-                            ("reward", "reward of an order"),
-                            ("return", "return of goods"),
-                            ("adjustment", "adjustment"),
-                            ("refund", "refund after expiry"),
-                        ],
-                        max_length=12,
-                        verbose_name="origin",
-                    ),
-                ),
-                (
-                    "landing_origin",
-                    models.CharField(blank=True, max_length=12, verbose_name="came back as"),
-                ),
-                (
-                    "source",
-                    models.CharField(
-                        choices=[
-                            ("outside", "outside"),
-                            ("available", "available"),
-                            ("held", "held"),
-                            ("spent", "spent"),
-                            ("expired", "expired"),
-                            ("removed", "removed"),
-                        ],
-                        max_length=9,
-                        verbose_name="from",
-                    ),
-                ),
-                (
-                    "target",
-                    models.CharField(
-                        choices=[
-                            ("outside", "outside"),
-                            ("available", "available"),
-                            ("held", "held"),
-                            ("spent", "spent"),
-                            ("expired", "expired"),
-                            ("removed", "removed"),
-                        ],
-                        max_length=9,
-                        verbose_name="to",
-                    ),
-                ),
-                (
-                    "amount",
-                    models.DecimalField(decimal_places=0, max_digits=38, verbose_name="amount"),
-                ),
-                ("count", models.BigIntegerField(verbose_name="number of entries")),
-                (
-                    "program",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="loyalty.program",
-                        verbose_name="program",
-                    ),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="loyalty.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('currency', models.CharField(max_length=3, verbose_name='currency')),
+                ('exponent', models.PositiveSmallIntegerField(verbose_name='digits of the units')),
+                ('funding', models.CharField(choices=[('paid', 'paid'), ('promotional', 'promotional')], max_length=12, verbose_name='funding')),
+                ('day', models.DateField(verbose_name='day')),
+                ('origin', models.CharField(choices=[('issue', 'issued with the card'), ('credit', 'credit'), ('reward', 'reward of an order'), ('return', 'return of goods'), ('adjustment', 'adjustment'), ('refund', 'refund after expiry')], max_length=12, verbose_name='origin')),
+                ('landing_origin', models.CharField(blank=True, max_length=12, verbose_name='came back as')),
+                ('source', models.CharField(choices=[('outside', 'outside'), ('available', 'available'), ('held', 'held'), ('spent', 'spent'), ('expired', 'expired'), ('removed', 'removed')], max_length=9, verbose_name='from')),
+                ('target', models.CharField(choices=[('outside', 'outside'), ('available', 'available'), ('held', 'held'), ('spent', 'spent'), ('expired', 'expired'), ('removed', 'removed')], max_length=9, verbose_name='to')),
+                ('amount', models.DecimalField(decimal_places=0, max_digits=38, verbose_name='amount')),
+                ('count', models.BigIntegerField(verbose_name='number of entries')),
+                ('program', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.program', verbose_name='program')),
+                ('store', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.store', verbose_name='store')),
             ],
             options={
-                "verbose_name": "day of the books",
-                "verbose_name_plural": "days of the books",
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=(
-                            "store",
-                            "day",
-                            "program",
-                            "currency",
-                            "exponent",
-                            "funding",
-                            "origin",
-                            "landing_origin",
-                            "source",
-                            "target",
-                        ),
-                        name="book_day_once",
-                    )
-                ],
+                'verbose_name': 'day of the books',
+                'verbose_name_plural': 'days of the books',
+                'constraints': [models.UniqueConstraint(fields=('store', 'day', 'program', 'currency', 'exponent', 'funding', 'origin', 'landing_origin', 'source', 'target'), name='book_day_once')],
             },
         ),
         migrations.CreateModel(
-            name="ExpiringMoney",
+            name='ExpiringMoney',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("currency", models.CharField(max_length=3, verbose_name="currency")),
-                ("exponent", models.PositiveSmallIntegerField(verbose_name="digits of the units")),
-                (
-                    "funding",
-                    models.CharField(
-                        choices=[("paid", "paid"), ("promotional", "promotional")],
-                        max_length=12,
-                        verbose_name="funding",
-                    ),
-                ),
-                ("day", models.DateField(verbose_name="day")),
-                (
-                    "amount",
-                    models.DecimalField(decimal_places=0, max_digits=38, verbose_name="amount"),
-                ),
-                ("grants", models.BigIntegerField(verbose_name="number of grants")),
-                (
-                    "batch",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="loyalty.batch",
-                        verbose_name="batch",
-                    ),
-                ),
-                (
-                    "program",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="loyalty.program",
-                        verbose_name="program",
-                    ),
-                ),
-                (
-                    "store",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="loyalty.store",
-                        verbose_name="store",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('currency', models.CharField(max_length=3, verbose_name='currency')),
+                ('exponent', models.PositiveSmallIntegerField(verbose_name='digits of the units')),
+                ('funding', models.CharField(choices=[('paid', 'paid'), ('promotional', 'promotional')], max_length=12, verbose_name='funding')),
+                ('day', models.DateField(verbose_name='day')),
+                ('amount', models.DecimalField(decimal_places=0, max_digits=38, verbose_name='amount')),
+                ('grants', models.BigIntegerField(verbose_name='number of grants')),
+                ('batch', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.batch', verbose_name='batch')),
+                ('program', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.program', verbose_name='program')),
+                ('store', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.store', verbose_name='store')),
             ],
             options={
-                "verbose_name": "expiring amount",
-                "verbose_name_plural": "expiring money",
-                "indexes": [models.Index(fields=["store", "day"], name="expiring_money_day")],
+                'verbose_name': 'expiring amount',
+                'verbose_name_plural': 'expiring money',
+                'indexes': [models.Index(fields=['store', 'day'], name='expiring_money_day')],
             },
         ),
         migrations.AddConstraint(
-            model_name="monthclosing",
-            constraint=models.UniqueConstraint(fields=("store", "month"), name="month_closed_once"),
+            model_name='monthclosing',
+            constraint=models.UniqueConstraint(fields=('store', 'month'), name='month_closed_once'),
         ),
         migrations.AddConstraint(
-            model_name="monthclosing",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("month__day", 1)), name="month_closing_month"
-            ),
+            model_name='monthclosing',
+            constraint=models.CheckConstraint(condition=models.Q(('month__day', 1)), name='month_closing_month'),
         ),
         migrations.AddConstraint(
-            model_name="monthclosingline",
-            constraint=models.UniqueConstraint(
-                fields=("closing", "program", "currency", "exponent", "funding", "origin"),
-                name="month_closing_line_once",
-            ),
+            model_name='monthclosingline',
+            constraint=models.UniqueConstraint(fields=('closing', 'program', 'currency', 'exponent', 'funding', 'origin'), name='month_closing_line_once'),
         ),
         migrations.AddIndex(
-            model_name="openhold",
-            index=models.Index(fields=["store", "opened_at"], name="open_hold_age"),
+            model_name='openhold',
+            index=models.Index(fields=['store', 'opened_at'], name='open_hold_age'),
         ),
     ]

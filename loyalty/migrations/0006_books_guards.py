@@ -9,10 +9,7 @@ guards = import_module("loyalty.migrations.0002_refuse_rewriting_history")
 APPEND_ONLY = ("loyalty_monthclosing", "loyalty_monthclosingline")
 
 STATEMENTS = [
-    *(
-        guards.triggers(table, "UPDATE OR DELETE", name=f"{table}_append_only")
-        for table in APPEND_ONLY
-    ),
+    *(guards.triggers(table, "UPDATE OR DELETE", name=f"{table}_append_only") for table in APPEND_ONLY),
     *(guards.no_truncate(table) for table in APPEND_ONLY),
     # BRIN: a few pages for millions of entries, which come in by time, so that a debit pays nothing.
     (

@@ -8,849 +8,352 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("loyalty", "0007_reconciliation"),
+        ('loyalty', '0007_reconciliation'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Campaign",
+            name='Campaign',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("name", models.CharField(max_length=100, verbose_name="name")),
-                (
-                    "multiplier",
-                    models.DecimalField(
-                        decimal_places=2,
-                        max_digits=5,
-                        validators=[
-                            django.core.validators.MinValueValidator(Decimal("1.01")),
-                            django.core.validators.MaxValueValidator(100),
-                        ],
-                        verbose_name="times as much",
-                    ),
-                ),
-                ("starts_at", models.DateTimeField(verbose_name="from")),
-                ("ends_at", models.DateTimeField(verbose_name="until")),
-                (
-                    "budget",
-                    models.PositiveBigIntegerField(blank=True, null=True, verbose_name="budget"),
-                ),
-                ("used", models.BigIntegerField(default=0, editable=False, verbose_name="used")),
-                (
-                    "switched_on_at",
-                    models.DateTimeField(editable=False, null=True, verbose_name="switched on at"),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100, verbose_name='name')),
+                ('multiplier', models.DecimalField(decimal_places=2, max_digits=5, validators=[django.core.validators.MinValueValidator(Decimal('1.01')), django.core.validators.MaxValueValidator(100)], verbose_name='times as much')),
+                ('starts_at', models.DateTimeField(verbose_name='from')),
+                ('ends_at', models.DateTimeField(verbose_name='until')),
+                ('budget', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='budget')),
+                ('used', models.BigIntegerField(default=0, editable=False, verbose_name='used')),
+                ('switched_on_at', models.DateTimeField(editable=False, null=True, verbose_name='switched on at')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
             ],
             options={
-                "verbose_name": "campaign",
-                "verbose_name_plural": "campaigns",
-                "ordering": ["program", "-starts_at", "id"],
+                'verbose_name': 'campaign',
+                'verbose_name_plural': 'campaigns',
+                'ordering': ['program', '-starts_at', 'id'],
             },
         ),
         migrations.CreateModel(
-            name="Earning",
+            name='Earning',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("gross", models.BigIntegerField(verbose_name="earned")),
-                ("due", models.BigIntegerField(verbose_name="due")),
-                ("credited", models.BigIntegerField(default=0, verbose_name="credited")),
-                ("taken", models.BigIntegerField(default=0, verbose_name="taken back")),
-                ("forgiven", models.BigIntegerField(default=0, verbose_name="not asked for")),
-                ("usable_at", models.DateTimeField(null=True, verbose_name="usable from")),
-                ("problem", models.CharField(blank=True, max_length=64, verbose_name="problem")),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('gross', models.BigIntegerField(verbose_name='earned')),
+                ('due', models.BigIntegerField(verbose_name='due')),
+                ('credited', models.BigIntegerField(default=0, verbose_name='credited')),
+                ('taken', models.BigIntegerField(default=0, verbose_name='taken back')),
+                ('forgiven', models.BigIntegerField(default=0, verbose_name='not asked for')),
+                ('usable_at', models.DateTimeField(null=True, verbose_name='usable from')),
+                ('problem', models.CharField(blank=True, max_length=64, verbose_name='problem')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
             ],
             options={
-                "verbose_name": "earning",
-                "verbose_name_plural": "earnings",
-                "ordering": ["-id"],
+                'verbose_name': 'earning',
+                'verbose_name_plural': 'earnings',
+                'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(
-            name="EarningMovement",
+            name='EarningMovement',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("number", models.PositiveSmallIntegerField(verbose_name="number")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("credit", "credit"), ("take_back", "take back")],
-                        max_length=9,
-                        verbose_name="kind",
-                    ),
-                ),
-                ("units", models.BigIntegerField(verbose_name="amount")),
-                (
-                    "request_id",
-                    models.CharField(max_length=128, unique=True, verbose_name="request id"),
-                ),
-                ("valid_from", models.DateTimeField(null=True, verbose_name="usable from")),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[("planned", "planned"), ("done", "done"), ("refused", "refused")],
-                        default="planned",
-                        max_length=7,
-                        verbose_name="status",
-                    ),
-                ),
-                (
-                    "refusal",
-                    models.CharField(
-                        blank=True, max_length=32, verbose_name="reason of the refusal"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveSmallIntegerField(verbose_name='number')),
+                ('kind', models.CharField(choices=[('credit', 'credit'), ('take_back', 'take back')], max_length=9, verbose_name='kind')),
+                ('units', models.BigIntegerField(verbose_name='amount')),
+                ('request_id', models.CharField(max_length=128, unique=True, verbose_name='request id')),
+                ('valid_from', models.DateTimeField(null=True, verbose_name='usable from')),
+                ('status', models.CharField(choices=[('planned', 'planned'), ('done', 'done'), ('refused', 'refused')], default='planned', max_length=7, verbose_name='status')),
+                ('refusal', models.CharField(blank=True, max_length=32, verbose_name='reason of the refusal')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
             ],
             options={
-                "verbose_name": "movement of an earning",
-                "verbose_name_plural": "movements of earnings",
-                "ordering": ["-id"],
+                'verbose_name': 'movement of an earning',
+                'verbose_name_plural': 'movements of earnings',
+                'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(
-            name="EarningPolicy",
+            name='EarningPolicy',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "usable_from",
-                    models.CharField(
-                        choices=[("invoice", "the invoice"), ("delivery", "the delivery")],
-                        default="invoice",
-                        max_length=8,
-                        verbose_name="days are counted from",
-                    ),
-                ),
-                (
-                    "usable_after_days",
-                    models.PositiveSmallIntegerField(
-                        default=7,
-                        validators=[django.core.validators.MaxValueValidator(365)],
-                        verbose_name="usable after days",
-                    ),
-                ),
-                (
-                    "undelivered_days",
-                    models.PositiveSmallIntegerField(
-                        default=30,
-                        help_text="After the invoice, when no carrier reports the delivery.",
-                        validators=[django.core.validators.MaxValueValidator(365)],
-                        verbose_name="taken as delivered after days",
-                    ),
-                ),
-                (
-                    "take_back",
-                    models.CharField(
-                        choices=[
-                            ("waive", "waived: the customer keeps what was spent"),
-                            ("owe", "owed: taken from what is earned next"),
-                        ],
-                        default="waive",
-                        max_length=5,
-                        verbose_name="what was already spent is",
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('usable_from', models.CharField(choices=[('invoice', 'the invoice'), ('delivery', 'the delivery')], default='invoice', max_length=8, verbose_name='days are counted from')),
+                ('usable_after_days', models.PositiveSmallIntegerField(default=7, validators=[django.core.validators.MaxValueValidator(365)], verbose_name='usable after days')),
+                ('undelivered_days', models.PositiveSmallIntegerField(default=30, help_text='After the invoice, when no carrier reports the delivery.', validators=[django.core.validators.MaxValueValidator(365)], verbose_name='taken as delivered after days')),
+                ('take_back', models.CharField(choices=[('waive', 'waived: the customer keeps what was spent'), ('owe', 'owed: taken from what is earned next')], default='waive', max_length=5, verbose_name='what was already spent is')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
             ],
             options={
-                "verbose_name": "earning policy",
-                "verbose_name_plural": "earning policies",
-                "ordering": ["program"],
+                'verbose_name': 'earning policy',
+                'verbose_name_plural': 'earning policies',
+                'ordering': ['program'],
             },
         ),
         migrations.CreateModel(
-            name="EarningRule",
+            name='EarningRule',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("name", models.CharField(max_length=100, verbose_name="name")),
-                (
-                    "percent",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=4,
-                        max_digits=7,
-                        null=True,
-                        validators=[
-                            django.core.validators.MinValueValidator(Decimal("0.0001")),
-                            django.core.validators.MaxValueValidator(100),
-                        ],
-                        verbose_name="percent of the value",
-                    ),
-                ),
-                (
-                    "points",
-                    models.PositiveIntegerField(blank=True, null=True, verbose_name="points"),
-                ),
-                (
-                    "per_amount",
-                    models.PositiveBigIntegerField(
-                        blank=True, null=True, verbose_name="for each amount of"
-                    ),
-                ),
-                (
-                    "unit",
-                    models.PositiveBigIntegerField(
-                        editable=False, null=True, verbose_name="units it is rounded down to"
-                    ),
-                ),
-                (
-                    "point_units",
-                    models.PositiveBigIntegerField(
-                        editable=False, null=True, verbose_name="units of a point"
-                    ),
-                ),
-                (
-                    "includes_shipping",
-                    models.BooleanField(default=False, verbose_name="also on shipping"),
-                ),
-                ("starts_at", models.DateTimeField(verbose_name="from")),
-                ("ends_at", models.DateTimeField(blank=True, null=True, verbose_name="until")),
-                (
-                    "channels",
-                    models.JSONField(blank=True, default=list, verbose_name="sales channels"),
-                ),
-                (
-                    "categories",
-                    models.JSONField(blank=True, default=list, verbose_name="categories"),
-                ),
-                ("brands", models.JSONField(blank=True, default=list, verbose_name="brands")),
-                ("skus", models.JSONField(blank=True, default=list, verbose_name="SKUs")),
-                (
-                    "payment_systems",
-                    models.JSONField(blank=True, default=list, verbose_name="payment systems"),
-                ),
-                (
-                    "minimum",
-                    models.PositiveBigIntegerField(
-                        blank=True, null=True, verbose_name="smallest eligible value"
-                    ),
-                ),
-                (
-                    "first_order_only",
-                    models.BooleanField(default=False, verbose_name="only on the first order"),
-                ),
-                (
-                    "cap_per_order",
-                    models.PositiveBigIntegerField(
-                        blank=True, null=True, verbose_name="at most for an order"
-                    ),
-                ),
-                (
-                    "cap_per_period",
-                    models.PositiveBigIntegerField(
-                        blank=True, null=True, verbose_name="at most for a customer in the period"
-                    ),
-                ),
-                (
-                    "period",
-                    models.CharField(
-                        blank=True,
-                        choices=[("day", "a day"), ("month", "a month"), ("year", "a year")],
-                        max_length=5,
-                        verbose_name="period",
-                    ),
-                ),
-                (
-                    "priority",
-                    models.PositiveSmallIntegerField(default=100, verbose_name="priority"),
-                ),
-                (
-                    "is_exclusive",
-                    models.BooleanField(
-                        default=False,
-                        help_text="When it gives something, no rule with a higher number gives anything.",
-                        verbose_name="excludes the rules after it",
-                    ),
-                ),
-                (
-                    "switched_on_at",
-                    models.DateTimeField(editable=False, null=True, verbose_name="switched on at"),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100, verbose_name='name')),
+                ('percent', models.DecimalField(blank=True, decimal_places=4, max_digits=7, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0.0001')), django.core.validators.MaxValueValidator(100)], verbose_name='percent of the value')),
+                ('points', models.PositiveIntegerField(blank=True, null=True, verbose_name='points')),
+                ('per_amount', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='for each amount of')),
+                ('unit', models.PositiveBigIntegerField(editable=False, null=True, verbose_name='units it is rounded down to')),
+                ('point_units', models.PositiveBigIntegerField(editable=False, null=True, verbose_name='units of a point')),
+                ('includes_shipping', models.BooleanField(default=False, verbose_name='also on shipping')),
+                ('starts_at', models.DateTimeField(verbose_name='from')),
+                ('ends_at', models.DateTimeField(blank=True, null=True, verbose_name='until')),
+                ('channels', models.JSONField(blank=True, default=list, verbose_name='sales channels')),
+                ('categories', models.JSONField(blank=True, default=list, verbose_name='categories')),
+                ('brands', models.JSONField(blank=True, default=list, verbose_name='brands')),
+                ('skus', models.JSONField(blank=True, default=list, verbose_name='SKUs')),
+                ('payment_systems', models.JSONField(blank=True, default=list, verbose_name='payment systems')),
+                ('minimum', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='smallest eligible value')),
+                ('first_order_only', models.BooleanField(default=False, verbose_name='only on the first order')),
+                ('cap_per_order', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='at most for an order')),
+                ('cap_per_period', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='at most for a customer in the period')),
+                ('period', models.CharField(blank=True, choices=[('day', 'a day'), ('month', 'a month'), ('year', 'a year')], max_length=5, verbose_name='period')),
+                ('priority', models.PositiveSmallIntegerField(default=100, verbose_name='priority')),
+                ('is_exclusive', models.BooleanField(default=False, help_text='When it gives something, no rule with a higher number gives anything.', verbose_name='excludes the rules after it')),
+                ('switched_on_at', models.DateTimeField(editable=False, null=True, verbose_name='switched on at')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
             ],
             options={
-                "verbose_name": "earning rule",
-                "verbose_name_plural": "earning rules",
-                "ordering": ["program", "priority", "id"],
-                "permissions": [
-                    ("switch_earning", "Can switch earning rules and campaigns on and off")
-                ],
+                'verbose_name': 'earning rule',
+                'verbose_name_plural': 'earning rules',
+                'ordering': ['program', 'priority', 'id'],
+                'permissions': [('switch_earning', 'Can switch earning rules and campaigns on and off')],
             },
         ),
         migrations.CreateModel(
-            name="ShopOrder",
+            name='ShopOrder',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("order_id", models.CharField(max_length=64, verbose_name="order")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("announced", "announced"),
-                            ("placed", "placed"),
-                            ("paid", "paid"),
-                            ("invoiced", "invoiced"),
-                            ("canceled", "canceled"),
-                        ],
-                        default="announced",
-                        max_length=9,
-                        verbose_name="state",
-                    ),
-                ),
-                (
-                    "status",
-                    models.CharField(blank=True, max_length=64, verbose_name="status at the store"),
-                ),
-                (
-                    "channel",
-                    models.CharField(blank=True, max_length=32, verbose_name="sales channel"),
-                ),
-                ("currency", models.CharField(blank=True, max_length=3, verbose_name="currency")),
-                ("placed_at", models.DateTimeField(null=True, verbose_name="placed at")),
-                ("paid_at", models.DateTimeField(null=True, verbose_name="paid at")),
-                ("invoiced_at", models.DateTimeField(null=True, verbose_name="invoiced at")),
-                ("delivered_at", models.DateTimeField(null=True, verbose_name="delivered at")),
-                ("changed_at", models.DateTimeField(null=True, verbose_name="changed at")),
-                (
-                    "digest",
-                    models.CharField(
-                        blank=True, editable=False, max_length=64, verbose_name="digest"
-                    ),
-                ),
-                ("facts", models.JSONField(default=dict, verbose_name="lines and payments")),
-                ("total", models.BigIntegerField(default=0, verbose_name="value of the goods")),
-                ("kept", models.BigIntegerField(default=0, verbose_name="kept by the customer")),
-                ("version", models.PositiveIntegerField(default=0, verbose_name="version")),
-                (
-                    "settled_version",
-                    models.PositiveIntegerField(default=0, verbose_name="settled version"),
-                ),
-                ("due_at", models.DateTimeField(null=True, verbose_name="to be looked at")),
-                ("verdicts", models.JSONField(default=list, verbose_name="why it earned or not")),
-                ("announced_at", models.DateTimeField(verbose_name="announced at")),
-                ("read_until", models.DateTimeField(null=True, verbose_name="read until")),
-                ("read_after", models.DateTimeField(null=True, verbose_name="to be read after")),
-                (
-                    "failures",
-                    models.PositiveSmallIntegerField(default=0, verbose_name="failed readings"),
-                ),
-                ("problem", models.CharField(blank=True, max_length=200, verbose_name="problem")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('order_id', models.CharField(max_length=64, verbose_name='order')),
+                ('state', models.CharField(choices=[('announced', 'announced'), ('placed', 'placed'), ('paid', 'paid'), ('invoiced', 'invoiced'), ('canceled', 'canceled')], default='announced', max_length=9, verbose_name='state')),
+                ('status', models.CharField(blank=True, max_length=64, verbose_name='status at the store')),
+                ('channel', models.CharField(blank=True, max_length=32, verbose_name='sales channel')),
+                ('currency', models.CharField(blank=True, max_length=3, verbose_name='currency')),
+                ('placed_at', models.DateTimeField(null=True, verbose_name='placed at')),
+                ('paid_at', models.DateTimeField(null=True, verbose_name='paid at')),
+                ('invoiced_at', models.DateTimeField(null=True, verbose_name='invoiced at')),
+                ('delivered_at', models.DateTimeField(null=True, verbose_name='delivered at')),
+                ('changed_at', models.DateTimeField(null=True, verbose_name='changed at')),
+                ('digest', models.CharField(blank=True, editable=False, max_length=64, verbose_name='digest')),
+                ('facts', models.JSONField(default=dict, verbose_name='lines and payments')),
+                ('total', models.BigIntegerField(default=0, verbose_name='value of the goods')),
+                ('kept', models.BigIntegerField(default=0, verbose_name='kept by the customer')),
+                ('version', models.PositiveIntegerField(default=0, verbose_name='version')),
+                ('settled_version', models.PositiveIntegerField(default=0, verbose_name='settled version')),
+                ('due_at', models.DateTimeField(null=True, verbose_name='to be looked at')),
+                ('verdicts', models.JSONField(default=list, verbose_name='why it earned or not')),
+                ('announced_at', models.DateTimeField(verbose_name='announced at')),
+                ('read_until', models.DateTimeField(null=True, verbose_name='read until')),
+                ('read_after', models.DateTimeField(null=True, verbose_name='to be read after')),
+                ('failures', models.PositiveSmallIntegerField(default=0, verbose_name='failed readings')),
+                ('problem', models.CharField(blank=True, max_length=200, verbose_name='problem')),
             ],
             options={
-                "verbose_name": "order",
-                "verbose_name_plural": "orders",
-                "ordering": ["-id"],
+                'verbose_name': 'order',
+                'verbose_name_plural': 'orders',
+                'ordering': ['-id'],
             },
         ),
         migrations.RemoveConstraint(
-            model_name="grant",
-            name="grant_choices",
+            model_name='grant',
+            name='grant_choices',
         ),
         migrations.AlterField(
-            model_name="bookcohort",
-            name="origin",
-            field=models.CharField(
-                choices=[
-                    ("issue", "issued with the card"),
-                    ("credit", "credit"),
-                    ("reward", "reward of an order"),
-                    ("return", "return of goods"),
-                    ("adjustment", "adjustment"),
-                    ("refund", "refund after expiry"),
-                    ("earning", "earned by an order"),
-                ],
-                max_length=12,
-                verbose_name="origin",
-            ),
+            model_name='bookcohort',
+            name='origin',
+            field=models.CharField(choices=[('issue', 'issued with the card'), ('credit', 'credit'), ('reward', 'reward of an order'), ('return', 'return of goods'), ('adjustment', 'adjustment'), ('refund', 'refund after expiry'), ('earning', 'earned by an order')], max_length=12, verbose_name='origin'),
         ),
         migrations.AlterField(
-            model_name="bookday",
-            name="origin",
-            field=models.CharField(
-                choices=[
-                    ("issue", "issued with the card"),
-                    ("credit", "credit"),
-                    ("reward", "reward of an order"),
-                    ("return", "return of goods"),
-                    ("adjustment", "adjustment"),
-                    ("refund", "refund after expiry"),
-                    ("earning", "earned by an order"),
-                ],
-                max_length=12,
-                verbose_name="origin",
-            ),
+            model_name='bookday',
+            name='origin',
+            field=models.CharField(choices=[('issue', 'issued with the card'), ('credit', 'credit'), ('reward', 'reward of an order'), ('return', 'return of goods'), ('adjustment', 'adjustment'), ('refund', 'refund after expiry'), ('earning', 'earned by an order')], max_length=12, verbose_name='origin'),
         ),
         migrations.AlterField(
-            model_name="grant",
-            name="origin",
-            field=models.CharField(
-                choices=[
-                    ("issue", "issued with the card"),
-                    ("credit", "credit"),
-                    ("reward", "reward of an order"),
-                    ("return", "return of goods"),
-                    ("adjustment", "adjustment"),
-                    ("refund", "refund after expiry"),
-                    ("earning", "earned by an order"),
-                ],
-                max_length=12,
-                verbose_name="origin",
-            ),
+            model_name='grant',
+            name='origin',
+            field=models.CharField(choices=[('issue', 'issued with the card'), ('credit', 'credit'), ('reward', 'reward of an order'), ('return', 'return of goods'), ('adjustment', 'adjustment'), ('refund', 'refund after expiry'), ('earning', 'earned by an order')], max_length=12, verbose_name='origin'),
         ),
         migrations.AlterField(
-            model_name="monthclosingline",
-            name="origin",
-            field=models.CharField(
-                choices=[
-                    ("issue", "issued with the card"),
-                    ("credit", "credit"),
-                    ("reward", "reward of an order"),
-                    ("return", "return of goods"),
-                    ("adjustment", "adjustment"),
-                    ("refund", "refund after expiry"),
-                    ("earning", "earned by an order"),
-                ],
-                max_length=12,
-                verbose_name="origin",
-            ),
+            model_name='monthclosingline',
+            name='origin',
+            field=models.CharField(choices=[('issue', 'issued with the card'), ('credit', 'credit'), ('reward', 'reward of an order'), ('return', 'return of goods'), ('adjustment', 'adjustment'), ('refund', 'refund after expiry'), ('earning', 'earned by an order')], max_length=12, verbose_name='origin'),
         ),
         migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "origin__in",
-                        ["issue", "credit", "reward", "return", "adjustment", "refund", "earning"],
-                    ),
-                    ("funding__in", ["paid", "promotional"]),
-                ),
-                name="grant_choices",
-            ),
+            model_name='grant',
+            constraint=models.CheckConstraint(condition=models.Q(('origin__in', ['issue', 'credit', 'reward', 'return', 'adjustment', 'refund', 'earning']), ('funding__in', ['paid', 'promotional'])), name='grant_choices'),
         ),
         migrations.AddField(
-            model_name="campaign",
-            name="program",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="campaigns",
-                to="loyalty.program",
-                verbose_name="program",
-            ),
+            model_name='campaign',
+            name='program',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='loyalty.program', verbose_name='program'),
         ),
         migrations.AddField(
-            model_name="earning",
-            name="campaign",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="earnings",
-                to="loyalty.campaign",
-                verbose_name="campaign",
-            ),
+            model_name='earning',
+            name='campaign',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='earnings', to='loyalty.campaign', verbose_name='campaign'),
         ),
         migrations.AddField(
-            model_name="earningmovement",
-            name="card",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="loyalty.giftcard",
-                verbose_name="gift card",
-            ),
+            model_name='earningmovement',
+            name='card',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.giftcard', verbose_name='gift card'),
         ),
         migrations.AddField(
-            model_name="earningmovement",
-            name="credit",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="earning_movements",
-                to="loyalty.transaction",
-                verbose_name="credit",
-            ),
+            model_name='earningmovement',
+            name='credit',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='earning_movements', to='loyalty.transaction', verbose_name='credit'),
         ),
         migrations.AddField(
-            model_name="earningmovement",
-            name="earning",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="movements",
-                to="loyalty.earning",
-                verbose_name="earning",
-            ),
+            model_name='earningmovement',
+            name='earning',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='movements', to='loyalty.earning', verbose_name='earning'),
         ),
         migrations.AddField(
-            model_name="earningmovement",
-            name="operation",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="loyalty.operation",
-                verbose_name="operation",
-            ),
+            model_name='earningmovement',
+            name='operation',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.operation', verbose_name='operation'),
         ),
         migrations.AddField(
-            model_name="earningpolicy",
-            name="program",
-            field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="earning_policy",
-                to="loyalty.program",
-                verbose_name="program",
-            ),
+            model_name='earningpolicy',
+            name='program',
+            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='earning_policy', to='loyalty.program', verbose_name='program'),
         ),
         migrations.AddField(
-            model_name="earningrule",
-            name="program",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="earning_rules",
-                to="loyalty.program",
-                verbose_name="program",
-            ),
+            model_name='earningrule',
+            name='program',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='earning_rules', to='loyalty.program', verbose_name='program'),
         ),
         migrations.AddField(
-            model_name="earning",
-            name="rule",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="earnings",
-                to="loyalty.earningrule",
-                verbose_name="rule",
-            ),
+            model_name='earning',
+            name='rule',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='earnings', to='loyalty.earningrule', verbose_name='rule'),
         ),
         migrations.AddField(
-            model_name="shoporder",
-            name="customer",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="shop_orders",
-                to="loyalty.customer",
-                verbose_name="customer",
-            ),
+            model_name='shoporder',
+            name='customer',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='shop_orders', to='loyalty.customer', verbose_name='customer'),
         ),
         migrations.AddField(
-            model_name="shoporder",
-            name="store",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="shop_orders",
-                to="loyalty.store",
-                verbose_name="store",
-            ),
+            model_name='shoporder',
+            name='store',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='shop_orders', to='loyalty.store', verbose_name='store'),
         ),
         migrations.AddField(
-            model_name="earning",
-            name="order",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="earnings",
-                to="loyalty.shoporder",
-                verbose_name="order",
-            ),
+            model_name='earning',
+            name='order',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='earnings', to='loyalty.shoporder', verbose_name='order'),
         ),
         migrations.AddConstraint(
-            model_name="campaign",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("multiplier__gt", 1)), name="campaign_gives_more"
-            ),
+            model_name='campaign',
+            constraint=models.CheckConstraint(condition=models.Q(('multiplier__gt', 1)), name='campaign_gives_more'),
         ),
         migrations.AddConstraint(
-            model_name="campaign",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_at__gte", models.F("starts_at"))),
-                name="campaign_ends_after_start",
-            ),
+            model_name='campaign',
+            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gte', models.F('starts_at'))), name='campaign_ends_after_start'),
         ),
         migrations.AddConstraint(
-            model_name="campaign",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("used__gte", 0),
-                    models.Q(("budget", None), ("used__lte", models.F("budget")), _connector="OR"),
-                ),
-                name="campaign_within_budget",
-            ),
+            model_name='campaign',
+            constraint=models.CheckConstraint(condition=models.Q(('used__gte', 0), models.Q(('budget', None), ('used__lte', models.F('budget')), _connector='OR')), name='campaign_within_budget'),
         ),
         migrations.AddIndex(
-            model_name="earningmovement",
-            index=models.Index(
-                condition=models.Q(("status", "planned")),
-                fields=["id"],
-                name="earning_movement_planned",
-            ),
+            model_name='earningmovement',
+            index=models.Index(condition=models.Q(('status', 'planned')), fields=['id'], name='earning_movement_planned'),
         ),
         migrations.AddConstraint(
-            model_name="earningmovement",
-            constraint=models.UniqueConstraint(
-                fields=("earning", "number"), name="earning_movement_number"
-            ),
+            model_name='earningmovement',
+            constraint=models.UniqueConstraint(fields=('earning', 'number'), name='earning_movement_number'),
         ),
         migrations.AddConstraint(
-            model_name="earningmovement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("units__gt", 0),
-                    ("kind__in", ["credit", "take_back"]),
-                    ("status__in", ["planned", "done", "refused"]),
-                ),
-                name="earning_movement_choices",
-            ),
+            model_name='earningmovement',
+            constraint=models.CheckConstraint(condition=models.Q(('units__gt', 0), ('kind__in', ['credit', 'take_back']), ('status__in', ['planned', 'done', 'refused'])), name='earning_movement_choices'),
         ),
         migrations.AddConstraint(
-            model_name="earningmovement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("kind", "credit"), ("valid_from__isnull", False)),
-                    models.Q(("credit__isnull", False), ("kind", "take_back")),
-                    _connector="OR",
-                ),
-                name="earning_movement_names_its_credit",
-            ),
+            model_name='earningmovement',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'credit'), ('valid_from__isnull', False)), models.Q(('credit__isnull', False), ('kind', 'take_back')), _connector='OR'), name='earning_movement_names_its_credit'),
         ),
         migrations.AddConstraint(
-            model_name="earningmovement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("credit__isnull", False), ("refusal", ""), ("status", "done")),
-                    models.Q(("refusal", ""), ("status", "planned")),
-                    models.Q(("status", "refused"), models.Q(("refusal", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="earning_movement_status",
-            ),
+            model_name='earningmovement',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('credit__isnull', False), ('refusal', ''), ('status', 'done')), models.Q(('refusal', ''), ('status', 'planned')), models.Q(('status', 'refused'), models.Q(('refusal', ''), _negated=True)), _connector='OR'), name='earning_movement_status'),
         ),
         migrations.AddConstraint(
-            model_name="earningpolicy",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("usable_from__in", ["invoice", "delivery"]),
-                    ("take_back__in", ["waive", "owe"]),
-                ),
-                name="earning_policy_choices",
-            ),
+            model_name='earningpolicy',
+            constraint=models.CheckConstraint(condition=models.Q(('usable_from__in', ['invoice', 'delivery']), ('take_back__in', ['waive', 'owe'])), name='earning_policy_choices'),
         ),
         migrations.AddIndex(
-            model_name="earningrule",
-            index=models.Index(fields=["program", "starts_at"], name="earning_rule_by_start"),
+            model_name='earningrule',
+            index=models.Index(fields=['program', 'starts_at'], name='earning_rule_by_start'),
         ),
         migrations.AddConstraint(
-            model_name="earningrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("per_amount", None),
-                        ("percent__gt", 0),
-                        ("percent__isnull", False),
-                        ("points", None),
-                    ),
-                    models.Q(
-                        ("per_amount__gt", 0),
-                        ("per_amount__isnull", False),
-                        ("percent", None),
-                        ("points__gt", 0),
-                        ("points__isnull", False),
-                    ),
-                    _connector="OR",
-                ),
-                name="earning_rule_percent_or_points",
-            ),
+            model_name='earningrule',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('per_amount', None), ('percent__gt', 0), ('percent__isnull', False), ('points', None)), models.Q(('per_amount__gt', 0), ('per_amount__isnull', False), ('percent', None), ('points__gt', 0), ('points__isnull', False)), _connector='OR'), name='earning_rule_percent_or_points'),
         ),
         migrations.AddConstraint(
-            model_name="earningrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("points", None),
-                    ("switched_on_at", None),
-                    models.Q(("point_units__gt", 0), ("point_units__isnull", False)),
-                    _connector="OR",
-                ),
-                name="earning_rule_points_are_worth",
-            ),
+            model_name='earningrule',
+            constraint=models.CheckConstraint(condition=models.Q(('points', None), ('switched_on_at', None), models.Q(('point_units__gt', 0), ('point_units__isnull', False)), _connector='OR'), name='earning_rule_points_are_worth'),
         ),
         migrations.AddConstraint(
-            model_name="earningrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ends_at", None), ("ends_at__gte", models.F("starts_at")), _connector="OR"
-                ),
-                name="earning_rule_ends_after_start",
-            ),
+            model_name='earningrule',
+            constraint=models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='earning_rule_ends_after_start'),
         ),
         migrations.AddConstraint(
-            model_name="earningrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("cap_per_period", None), ("period", "")),
-                    models.Q(
-                        ("cap_per_period__isnull", False), ("period__in", ["day", "month", "year"])
-                    ),
-                    _connector="OR",
-                ),
-                name="earning_rule_period",
-            ),
+            model_name='earningrule',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cap_per_period', None), ('period', '')), models.Q(('cap_per_period__isnull', False), ('period__in', ['day', 'month', 'year'])), _connector='OR'), name='earning_rule_period'),
         ),
         migrations.AddConstraint(
-            model_name="earningrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("switched_on_at", None), ("unit", None)),
-                    models.Q(
-                        ("switched_on_at__isnull", False), ("unit__gt", 0), ("unit__isnull", False)
-                    ),
-                    _connector="OR",
-                ),
-                name="earning_rule_unit",
-            ),
+            model_name='earningrule',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('switched_on_at', None), ('unit', None)), models.Q(('switched_on_at__isnull', False), ('unit__gt', 0), ('unit__isnull', False)), _connector='OR'), name='earning_rule_unit'),
         ),
         migrations.AddIndex(
-            model_name="shoporder",
-            index=models.Index(
-                condition=models.Q(("read_after__isnull", False)),
-                fields=["read_after", "id"],
-                name="shop_order_to_read",
-            ),
+            model_name='shoporder',
+            index=models.Index(condition=models.Q(('read_after__isnull', False)), fields=['read_after', 'id'], name='shop_order_to_read'),
         ),
         migrations.AddIndex(
-            model_name="shoporder",
-            index=models.Index(
-                condition=models.Q(("settled_version__lt", models.F("version"))),
-                fields=["id"],
-                name="shop_order_to_settle",
-            ),
+            model_name='shoporder',
+            index=models.Index(condition=models.Q(('settled_version__lt', models.F('version'))), fields=['id'], name='shop_order_to_settle'),
         ),
         migrations.AddIndex(
-            model_name="shoporder",
-            index=models.Index(
-                condition=models.Q(("due_at__isnull", False)),
-                fields=["due_at"],
-                name="shop_order_due",
-            ),
+            model_name='shoporder',
+            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='shop_order_due'),
         ),
         migrations.AddIndex(
-            model_name="shoporder",
-            index=models.Index(fields=["customer", "paid_at"], name="shop_order_of_customer"),
+            model_name='shoporder',
+            index=models.Index(fields=['customer', 'paid_at'], name='shop_order_of_customer'),
         ),
         migrations.AddIndex(
-            model_name="shoporder",
-            index=models.Index(fields=["store", "paid_at"], name="shop_order_by_payment"),
+            model_name='shoporder',
+            index=models.Index(fields=['store', 'paid_at'], name='shop_order_by_payment'),
         ),
         migrations.AddConstraint(
-            model_name="shoporder",
-            constraint=models.UniqueConstraint(
-                fields=("store", "order_id"), name="shop_order_once"
-            ),
+            model_name='shoporder',
+            constraint=models.UniqueConstraint(fields=('store', 'order_id'), name='shop_order_once'),
         ),
         migrations.AddConstraint(
-            model_name="shoporder",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ["announced", "placed", "paid", "invoiced", "canceled"])
-                ),
-                name="shop_order_state",
-            ),
+            model_name='shoporder',
+            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['announced', 'placed', 'paid', 'invoiced', 'canceled'])), name='shop_order_state'),
         ),
         migrations.AddConstraint(
-            model_name="shoporder",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("changed_at", None),
-                        ("placed_at", None),
-                        ("state", "announced"),
-                        ("version", 0),
-                    ),
-                    models.Q(
-                        models.Q(("state", "announced"), _negated=True),
-                        ("changed_at__isnull", False),
-                        ("placed_at__isnull", False),
-                        ("version__gt", 0),
-                    ),
-                    _connector="OR",
-                ),
-                name="shop_order_seen",
-            ),
+            model_name='shoporder',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('changed_at', None), ('placed_at', None), ('state', 'announced'), ('version', 0)), models.Q(models.Q(('state', 'announced'), _negated=True), ('changed_at__isnull', False), ('placed_at__isnull', False), ('version__gt', 0)), _connector='OR'), name='shop_order_seen'),
         ),
         migrations.AddConstraint(
-            model_name="shoporder",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("settled_version__lte", models.F("version"))),
-                name="shop_order_settled",
-            ),
+            model_name='shoporder',
+            constraint=models.CheckConstraint(condition=models.Q(('settled_version__lte', models.F('version'))), name='shop_order_settled'),
         ),
         migrations.AddConstraint(
-            model_name="shoporder",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("total__gte", 0), ("kept__gte", 0), ("kept__lte", models.F("total"))
-                ),
-                name="shop_order_kept",
-            ),
+            model_name='shoporder',
+            constraint=models.CheckConstraint(condition=models.Q(('total__gte', 0), ('kept__gte', 0), ('kept__lte', models.F('total'))), name='shop_order_kept'),
         ),
         migrations.AddConstraint(
-            model_name="earning",
-            constraint=models.UniqueConstraint(
-                fields=("order", "rule", "campaign"), name="earning_once", nulls_distinct=False
-            ),
+            model_name='earning',
+            constraint=models.UniqueConstraint(fields=('order', 'rule', 'campaign'), name='earning_once', nulls_distinct=False),
         ),
         migrations.AddConstraint(
-            model_name="earning",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("due__gte", 0), ("due__lte", models.F("gross"))),
-                name="earning_due",
-            ),
+            model_name='earning',
+            constraint=models.CheckConstraint(condition=models.Q(('due__gte', 0), ('due__lte', models.F('gross'))), name='earning_due'),
         ),
         migrations.AddConstraint(
-            model_name="earning",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("taken__gte", 0),
-                    ("forgiven__gte", 0),
-                    (
-                        "credited__gte",
-                        django.db.models.expressions.CombinedExpression(
-                            models.F("taken"), "+", models.F("forgiven")
-                        ),
-                    ),
-                ),
-                name="earning_within_credit",
-            ),
+            model_name='earning',
+            constraint=models.CheckConstraint(condition=models.Q(('taken__gte', 0), ('forgiven__gte', 0), ('credited__gte', django.db.models.expressions.CombinedExpression(models.F('taken'), '+', models.F('forgiven')))), name='earning_within_credit'),
         ),
     ]

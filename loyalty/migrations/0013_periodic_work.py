@@ -5,127 +5,74 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("loyalty", "0012_messages_guards"),
+        ('loyalty', '0012_messages_guards'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Alert",
+            name='Alert',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("key", models.CharField(max_length=160, unique=True, verbose_name="incident")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("nobody_watches", "nothing runs"),
-                            ("late", "periodic work is late"),
-                            ("failed", "periodic work failed"),
-                            ("job_failed", "a job failed"),
-                            ("job_waits", "no worker takes a job up"),
-                        ],
-                        max_length=20,
-                        verbose_name="kind",
-                    ),
-                ),
-                ("about", models.JSONField(default=dict, verbose_name="about")),
-                ("raised_at", models.DateTimeField(auto_now_add=True, verbose_name="raised at")),
-                ("ended_at", models.DateTimeField(null=True, verbose_name="over at")),
-                ("mailed_at", models.DateTimeField(null=True, verbose_name="e-mail sent at")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=160, unique=True, verbose_name='incident')),
+                ('kind', models.CharField(choices=[('nobody_watches', 'nothing runs'), ('late', 'periodic work is late'), ('failed', 'periodic work failed'), ('job_failed', 'a job failed'), ('job_waits', 'no worker takes a job up')], max_length=20, verbose_name='kind')),
+                ('about', models.JSONField(default=dict, verbose_name='about')),
+                ('raised_at', models.DateTimeField(auto_now_add=True, verbose_name='raised at')),
+                ('ended_at', models.DateTimeField(null=True, verbose_name='over at')),
+                ('mailed_at', models.DateTimeField(null=True, verbose_name='e-mail sent at')),
             ],
             options={
-                "verbose_name": "alert",
-                "verbose_name_plural": "alerts",
-                "ordering": ["-id"],
+                'verbose_name': 'alert',
+                'verbose_name_plural': 'alerts',
+                'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(
-            name="PeriodicWork",
+            name='PeriodicWork',
             fields=[
-                (
-                    "name",
-                    models.CharField(
-                        max_length=40, primary_key=True, serialize=False, verbose_name="name"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="first seen")),
-                ("started_at", models.DateTimeField(null=True, verbose_name="started at")),
-                ("finished_at", models.DateTimeField(null=True, verbose_name="finished at")),
-                (
-                    "succeeded_at",
-                    models.DateTimeField(
-                        null=True, verbose_name="start of the last run that succeeded"
-                    ),
-                ),
-                ("asked_at", models.DateTimeField(null=True, verbose_name="asked for at")),
-                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="attempts")),
-                ("counts", models.JSONField(default=dict, verbose_name="counts")),
-                ("error", models.TextField(blank=True, verbose_name="error")),
-                ("leased_until", models.DateTimeField(null=True, verbose_name="leased until")),
+                ('name', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='name')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='first seen')),
+                ('started_at', models.DateTimeField(null=True, verbose_name='started at')),
+                ('finished_at', models.DateTimeField(null=True, verbose_name='finished at')),
+                ('succeeded_at', models.DateTimeField(null=True, verbose_name='start of the last run that succeeded')),
+                ('asked_at', models.DateTimeField(null=True, verbose_name='asked for at')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
+                ('counts', models.JSONField(default=dict, verbose_name='counts')),
+                ('error', models.TextField(blank=True, verbose_name='error')),
+                ('leased_until', models.DateTimeField(null=True, verbose_name='leased until')),
             ],
             options={
-                "verbose_name": "periodic work",
-                "verbose_name_plural": "all periodic work",
-                "ordering": ["name"],
+                'verbose_name': 'periodic work',
+                'verbose_name_plural': 'all periodic work',
+                'ordering': ['name'],
             },
         ),
         migrations.RemoveIndex(
-            model_name="grant",
-            name="grant_expiry",
+            model_name='grant',
+            name='grant_expiry',
         ),
         migrations.AddField(
-            model_name="job",
-            name="counts",
-            field=models.JSONField(default=dict, verbose_name="counts"),
+            model_name='job',
+            name='counts',
+            field=models.JSONField(default=dict, verbose_name='counts'),
         ),
         migrations.AlterField(
-            model_name="job",
-            name="kind",
-            field=models.CharField(
-                choices=[
-                    ("issue_batch", "issue a batch"),
-                    ("extend_batch", "extend a batch"),
-                    ("undo_batch", "undo a batch or import"),
-                    ("check_import", "check an import"),
-                    ("apply_import", "apply an import"),
-                    ("reconcile", "compare with the store's orders"),
-                    ("change_hub", "ask VTEX's Gift Card Hub"),
-                    ("self_test", "test the protocol"),
-                    ("expire", "book expired credit"),
-                ],
-                max_length=16,
-                verbose_name="kind",
-            ),
+            model_name='job',
+            name='kind',
+            field=models.CharField(choices=[('issue_batch', 'issue a batch'), ('extend_batch', 'extend a batch'), ('undo_batch', 'undo a batch or import'), ('check_import', 'check an import'), ('apply_import', 'apply an import'), ('reconcile', "compare with the store's orders"), ('change_hub', "ask VTEX's Gift Card Hub"), ('self_test', 'test the protocol'), ('expire', 'book expired credit')], max_length=16, verbose_name='kind'),
         ),
         migrations.AddIndex(
-            model_name="grant",
-            index=models.Index(
-                condition=models.Q(("expires_at__isnull", False)),
-                fields=["expires_at", "id"],
-                name="grant_expiry",
-            ),
+            model_name='grant',
+            index=models.Index(condition=models.Q(('expires_at__isnull', False)), fields=['expires_at', 'id'], name='grant_expiry'),
         ),
         migrations.AddIndex(
-            model_name="alert",
-            index=models.Index(
-                condition=models.Q(("ended_at__isnull", True)), fields=["id"], name="alert_open"
-            ),
+            model_name='alert',
+            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['id'], name='alert_open'),
         ),
         migrations.AddField(
-            model_name="periodicwork",
-            name="job",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="periodic",
-                to="loyalty.job",
-                verbose_name="job",
-            ),
+            model_name='periodicwork',
+            name='job',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='periodic', to='loyalty.job', verbose_name='job'),
         ),
     ]

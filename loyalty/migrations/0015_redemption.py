@@ -6,68 +6,35 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("loyalty", "0014_differences"),
+        ('loyalty', '0014_differences'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="program",
-            name="redemption_counts_shipping",
-            field=models.BooleanField(
-                db_default=True, default=True, verbose_name="the share is also of shipping"
-            ),
+            model_name='program',
+            name='redemption_counts_shipping',
+            field=models.BooleanField(db_default=True, default=True, verbose_name='the share is also of shipping'),
         ),
         migrations.AddField(
-            model_name="program",
-            name="redemption_maximum",
-            field=models.DecimalField(
-                blank=True,
-                decimal_places=4,
-                max_digits=17,
-                null=True,
-                validators=[django.core.validators.MinValueValidator(0)],
-                verbose_name="largest payment of an order",
-            ),
+            model_name='program',
+            name='redemption_maximum',
+            field=models.DecimalField(blank=True, decimal_places=4, max_digits=17, null=True, validators=[django.core.validators.MinValueValidator(0)], verbose_name='largest payment of an order'),
         ),
         migrations.AddField(
-            model_name="program",
-            name="redemption_minimum",
-            field=models.DecimalField(
-                blank=True,
-                decimal_places=4,
-                max_digits=17,
-                null=True,
-                validators=[django.core.validators.MinValueValidator(0)],
-                verbose_name="smallest payment",
-            ),
+            model_name='program',
+            name='redemption_minimum',
+            field=models.DecimalField(blank=True, decimal_places=4, max_digits=17, null=True, validators=[django.core.validators.MinValueValidator(0)], verbose_name='smallest payment'),
         ),
         migrations.AddField(
-            model_name="program",
-            name="redemption_minimum_cart",
-            field=models.DecimalField(
-                blank=True,
-                decimal_places=4,
-                help_text="Smaller orders are paid without this credit. Shipping counts.",
-                max_digits=17,
-                null=True,
-                validators=[django.core.validators.MinValueValidator(0)],
-                verbose_name="smallest order that it pays",
-            ),
+            model_name='program',
+            name='redemption_minimum_cart',
+            field=models.DecimalField(blank=True, decimal_places=4, help_text='Smaller orders are paid without this credit. Shipping counts.', max_digits=17, null=True, validators=[django.core.validators.MinValueValidator(0)], verbose_name='smallest order that it pays'),
         ),
         migrations.AddField(
-            model_name="program",
-            name="redemption_percent",
-            field=models.DecimalField(
-                blank=True,
-                decimal_places=2,
-                max_digits=5,
-                null=True,
-                validators=[
-                    django.core.validators.MinValueValidator(Decimal("0.01")),
-                    django.core.validators.MaxValueValidator(100),
-                ],
-                verbose_name="largest share of an order in percent",
-            ),
+            model_name='program',
+            name='redemption_percent',
+            field=models.DecimalField(blank=True, decimal_places=2, max_digits=5, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0.01')), django.core.validators.MaxValueValidator(100)], verbose_name='largest share of an order in percent'),
         ),
     ]

@@ -41,6 +41,8 @@ def test_says_of_each_kind_of_work_how_it_is(signed_in: SignedIn) -> None:
         "Add": ["on time", "0 minutes ago", "entries: 1,200"],
         "Book": ["late", "5 hours ago", "-"],
         "Prove": ["not yet run", "-", "-"],
+        "Hear": ["not yet run", "-", "-"],
+        "Look": ["not yet run", "-", "-"],
         "Review": ["not yet run", "-", "-"],
         "Remind": ["not yet run", "-", "-"],
         "Send": ["not yet run", "-", "-"],
