@@ -31,17 +31,6 @@ class CustomerTierURLs(admin.ModelAdmin[Any]):
         page = self.admin_site.admin_view(self.tier_page)
         return [path("<int:pk>/tier/", page, name="loyalty_customer_tier"), *super().get_urls()]
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        """The customer, with the way there for whoever may go it."""
-        row = context["original"]
-        if row and has(request, "view_tierstanding"):
-            url = reverse("admin:loyalty_customer_tier", args=[row.pk])
-            button = {"label": _("Tiers"), "url": url}
-            context["extra_buttons"] = [*context.get("extra_buttons", ()), button]
-        return super().render_change_form(request, context, *args, **kwargs)
-
     def tier_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Each tier with its history, and, for whoever may, granting one: it holds at once."""
         need(request, "view_customer", "view_tierstanding")
@@ -89,6 +78,14 @@ class CustomerTierURLs(admin.ModelAdmin[Any]):
             columns=[str(name) for name in columns],
             query={"customer__id__exact": customer.pk},
         )
+
+
+def tier_buttons(request: HttpRequest, customer: Customer) -> list[dict[str, object]]:
+    """The way there for whoever may see tiers."""
+    if not has(request, "view_tierstanding"):
+        return []
+    url = reverse("admin:loyalty_customer_tier", args=[customer.pk])
+    return [{"label": _("Tiers"), "url": url}]
 
 
 def table_of_tiers(request: HttpRequest, subject: object) -> Table | None:

@@ -23,6 +23,7 @@ from loyalty.admin.columns import address, linked, moment
 from loyalty.admin.csv import csv_response
 from loyalty.admin.customer_form import CustomerFormURLs
 from loyalty.admin.customer_messages import CustomerMessageURLs, message_buttons
+from loyalty.admin.customer_tiers import CustomerTierURLs, tier_buttons
 from loyalty.admin.filters import DayFilter, RelationFilter
 from loyalty.admin.formats import shown_amount, shown_day, shown_document, shown_moment, shown_money
 from loyalty.admin.lists import LargeList
@@ -51,6 +52,7 @@ _CARDS = 20
 
 @admin.register(Customer)
 class CustomerAdmin(
+    CustomerTierURLs,
     CustomerMessageURLs,
     PersonalDataURLs,
     ActionURLs,
@@ -115,6 +117,7 @@ class CustomerAdmin(
             "extra_buttons": [
                 *self.form_button(request, row),
                 *message_buttons(request, row),
+                *tier_buttons(request, row),
                 *_personal_data(request, row),
             ],
             "tables": [each for each in self.recent_tables(request, row) if each.rows],
