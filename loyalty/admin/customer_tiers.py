@@ -19,7 +19,14 @@ from loyalty.admin.formats import NOTHING
 from loyalty.admin.forms.tiers import GrantForm
 from loyalty.admin.related import Table, additions, latest
 from loyalty.admin.tier_texts import cause_in_words, next_in_words
-from loyalty.models import AuditAction, Customer, Program, TierChange, TierGrant
+from loyalty.models import (
+    AuditAction,
+    Customer,
+    Program,
+    TierChange,
+    TierGrant,
+    TierStanding,
+)
 from loyalty.sign_in.address import actor_of
 
 
@@ -45,7 +52,7 @@ class CustomerTierURLs(admin.ModelAdmin[Any]):
             messages.success(request, _("Done."))
             return HttpResponseRedirect(page_of(customer))
         tables = [
-            table_of_tiers(request, customer),
+            _table_of_tiers(customer),
             self._latest(request, TierChange, customer),
             self._latest(request, TierGrant, customer),
         ]
@@ -67,7 +74,10 @@ class CustomerTierURLs(admin.ModelAdmin[Any]):
         )
 
     def _latest(
-        self, request: HttpRequest, model: type[TierChange | TierGrant], customer: Customer
+        self,
+        request: HttpRequest,
+        model: type[TierChange | TierGrant],
+        customer: Customer,
     ) -> Table | None:
         page = self.admin_site.get_model_admin(model)
         columns = [name for name in page.list_display if name != "customer_link"]
@@ -88,10 +98,18 @@ def tier_buttons(request: HttpRequest, customer: Customer) -> list[dict[str, obj
     return [{"label": _("Tiers"), "url": url}]
 
 
-def table_of_tiers(request: HttpRequest, subject: object) -> Table | None:
-    """On a customer's page: the tier in each program, how it came about, and what comes next."""
-    if not isinstance(subject, Customer) or not has(request, "view_tierstanding"):
+def tiers_known(request: HttpRequest, subject: object) -> Table | None:
+    """On a customer's page: the tier in each program, as far as is known, in one statement."""
+    if not isinstance(subject, Customer):
         return None
+    page = admin.site.get_model_admin(TierStanding)
+    columns = ("program_link", "tier_shown", "cause", "began", "changes")
+    query = {"customer__id__exact": subject.pk}
+    return latest(request, page, Q(customer=subject), columns=columns, query=query)
+
+
+def _table_of_tiers(subject: Customer) -> Table:
+    """The tier in each program, how it came about, and what comes next."""
     labels = (_("program"), _("tier"), _("how it came about"), _("what comes next"))
     return Table(
         title=_("tiers"),
@@ -143,4 +161,4 @@ def _grant(request: HttpRequest, customer: Customer, form: GrantForm) -> None:
     )
 
 
-additions.append(table_of_tiers)
+additions.append(tiers_known)

@@ -194,7 +194,7 @@ def test_the_customers_page_says_how_a_tier_came_about_and_what_comes_next(
     take(program.store, an_order(120_00))
     customer = Customer.objects.get()
 
-    page = text(boss, at("customer_change", customer.pk))
+    page = text(boss, at("customer_tier", customer.pk))
 
     assert "Reached: BRL 120.00 in 30 days." in page
     assert "BRL 180.00 more for Gold." in page
@@ -224,7 +224,7 @@ def test_a_tier_is_granted_until_a_day_once_and_shown(boss: Client, program: Pro
     assert TierStanding.objects.get().tier == "Gold"
     event = AuditEvent.objects.get(action="tier_granted")
     assert (event.customer, event.note) == (customer, "A parcel was lost")
-    page = text(boss, at("customer_change", customer.pk))
+    page = text(boss, at("customer_tier", customer.pk))
     assert f"Granted by {made.given_by.username} until 03/31/2026: A parcel was lost" in page
 
 
