@@ -4,8 +4,10 @@ import secrets
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.postgres.aggregates import JSONBAgg
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -17,12 +19,14 @@ from loyalty.admin.columns import address, linked, page_of
 from loyalty.admin.earning_pages import has, need
 from loyalty.admin.formats import NOTHING
 from loyalty.admin.forms.tiers import GrantForm
-from loyalty.admin.related import Table, additions, latest
+from loyalty.admin.parts import Fact
+from loyalty.admin.related import Table, latest
 from loyalty.admin.tier_texts import cause_in_words, next_in_words
 from loyalty.models import (
     AuditAction,
     Customer,
     Program,
+    TierCause,
     TierChange,
     TierGrant,
     TierStanding,
@@ -98,14 +102,26 @@ def tier_buttons(request: HttpRequest, customer: Customer) -> list[dict[str, obj
     return [{"label": _("Tiers"), "url": url}]
 
 
-def tiers_known(request: HttpRequest, subject: object) -> Table | None:
-    """On a customer's page: the tier in each program, as far as is known, in one statement."""
-    if not isinstance(subject, Customer):
-        return None
-    page = admin.site.get_model_admin(TierStanding)
-    columns = ("program_link", "tier_shown", "cause", "began", "changes")
-    query = {"customer__id__exact": subject.pk}
-    return latest(request, page, Q(customer=subject), columns=columns, query=query)
+def with_tiers(customers: QuerySet[Customer]) -> QuerySet[Customer]:
+    """Customers with what is known of their tiers, in the same statement (`tier_facts`)."""
+    standings = TierStanding.objects.filter(customer=OuterRef("pk")).exclude(tier="").order_by()
+    each = JSONObject(program="program__name", tier="tier", cause="cause")
+    together = standings.values("customer").annotate(all=JSONBAgg(each, order_by="program"))
+    return customers.annotate(tiers_known=Subquery(together.values("all")))
+
+
+def tier_facts(request: HttpRequest, customer: Customer) -> list[Fact]:
+    """The tier in each program, and whether it was reached, is kept or was granted."""
+    if not has(request, "view_tierstanding"):
+        return []
+    known: list[dict[str, str]] = getattr(customer, "tiers_known", None) or []
+    return [
+        Fact(
+            _("tier"),
+            f"{each['tier']} ({TierCause(each['cause']).label}), {each['program']}",
+        )
+        for each in known
+    ]
 
 
 def _table_of_tiers(subject: Customer) -> Table:
@@ -159,6 +175,3 @@ def _grant(request: HttpRequest, customer: Customer, form: GrantForm) -> None:
         note=made.reason,
         request_id=made.request_id,
     )
-
-
-additions.append(tiers_known)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
@@ -23,7 +23,7 @@ from loyalty.admin.columns import address, linked, moment
 from loyalty.admin.csv import csv_response
 from loyalty.admin.customer_form import CustomerFormURLs
 from loyalty.admin.customer_messages import CustomerMessageURLs, message_buttons
-from loyalty.admin.customer_tiers import CustomerTierURLs, tier_buttons
+from loyalty.admin.customer_tiers import CustomerTierURLs, tier_buttons, tier_facts, with_tiers
 from loyalty.admin.filters import DayFilter, RelationFilter
 from loyalty.admin.formats import shown_amount, shown_day, shown_document, shown_moment, shown_money
 from loyalty.admin.lists import LargeList
@@ -85,6 +85,10 @@ class CustomerAdmin(
         yield from super().search_conditions(term)
         yield Q(name__icontains=term)
 
+    def story_rows(self, rows: QuerySet[Customer]) -> QuerySet[Customer]:
+        """Also with their tiers."""
+        return with_tiers(rows)
+
     def get_urls(self) -> list[URLPattern]:
         """The address of the statement as a file, before those of the pages."""
         return [
@@ -106,7 +110,7 @@ class CustomerAdmin(
         return {
             "customer": row,
             "tiles": _tiles(found.totals) if found else [],
-            "facts": _facts(row),
+            "facts": [*_facts(row), *tier_facts(request, row)],
             "cards": cards,
             "all_cards": f"{address(GiftCard, 'changelist')}?owner__id__exact={row.pk}",
             "has_more_cards": has_more,

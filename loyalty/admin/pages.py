@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -50,13 +50,17 @@ class StoryPage(admin.ModelAdmin[Row]):
         """The row, for whoever may see it."""
         if not (object_id.isdecimal() and len(object_id) <= MAX_DIGITS):
             raise Http404
-        rows = self.get_queryset(request).select_related(*self.story_related)
+        rows = self.story_rows(self.get_queryset(request).select_related(*self.story_related))
         row = rows.filter(pk=int(object_id)).first()
         if row is None:
             raise Http404
         if not self.has_view_permission(request, row):
             raise PermissionDenied
         return row
+
+    def story_rows(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """With what else the page shows of the row, to be read in the same statement."""
+        return rows
 
     def story_title(self, row: Row) -> str:
         """What the page is called."""

@@ -194,8 +194,10 @@ def test_the_customers_page_says_how_a_tier_came_about_and_what_comes_next(
     take(program.store, an_order(120_00))
     customer = Customer.objects.get()
 
+    first = text(boss, at("customer_change", customer.pk))
     page = text(boss, at("customer_tier", customer.pk))
 
+    assert f"Silver (reached), {program}" in first
     assert "Reached: BRL 120.00 in 30 days." in page
     assert "BRL 180.00 more for Gold." in page
     assert "It changes on 04/01/2026 when nothing is bought until then." in page
