@@ -17,6 +17,7 @@ from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from giftcard_provider.models import Credential
 from loyalty.ledger.durability import COMMIT_PATIENTLY
@@ -164,7 +165,15 @@ def empty_cache() -> Iterator[None]:
 
 
 @pytest.fixture
-def statements(sent_in_full: None) -> Callable[[Callable[[], Answer]], list[str]]:
+def nothing_kept(settings: Settings) -> None:
+    """No failed call is written down: what follows the answer is no part of the call's cost."""
+    settings.FAILED_CALLS_PER_MINUTE = 0
+
+
+@pytest.fixture
+def statements(
+    sent_in_full: None, nothing_kept: None
+) -> Callable[[Callable[[], Answer]], list[str]]:
     """What a call sends, a text each round trip, without the look-up of its credential.
 
     BEGIN and COMMIT are seen in tests with real transactions only.

@@ -148,7 +148,7 @@ def test_a_missing_header_costs_no_statement(protocol: Protocol) -> None:
     assert len(captured) == 0
 
 
-@pytest.mark.usefixtures("sent_in_full")
+@pytest.mark.usefixtures("sent_in_full", "nothing_kept")
 def test_a_wrong_credential_costs_one_statement(protocol: Protocol) -> None:
     with CaptureQueriesContext(connection) as captured:
         protocol.get("giftcards/x", x_provider_api_apptoken="wrong")
