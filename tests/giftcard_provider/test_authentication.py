@@ -141,6 +141,7 @@ def test_answers_403_before_anything_is_read(
     assert (answer.status, answer.body) == (403, b"")
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_a_missing_header_costs_no_statement(protocol: Protocol) -> None:
     with CaptureQueriesContext(connection) as captured:
         protocol.get("giftcards/x", x_provider_api_appkey=None)
