@@ -7,6 +7,7 @@
 #   make types       mypy
 #   make bench       the benchmark
 #   make bench-pages every page of the back office on a million cards
+#   make bench-night credit of a million cards expires, and the books are proved
 #   make bench-books how long finance's pages take on 3,000,000 entries
 #   make screenshots the pictures of docs/back-office.md
 #   make messages    bring the translation files up to date with the texts in the source
@@ -21,7 +22,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 TOOLS := DJANGO_SETTINGS_MODULE=tests.settings
 
-.PHONY: run test test-long lint types bench bench-pages bench-books screenshots messages lock
+.PHONY: run test test-long lint types bench bench-pages bench-night bench-books screenshots messages lock
 .DEFAULT_GOAL := run
 
 run: $(INSTALLED)
@@ -51,6 +52,9 @@ bench: $(INSTALLED)
 
 bench-pages: $(INSTALLED)
 	$(BIN)/python -m tests.bench.back_office $(ARGS)
+
+bench-night: $(INSTALLED)
+	$(BIN)/python -m tests.bench.night $(ARGS)
 
 bench-books: $(INSTALLED)
 	$(BIN)/python -m tests.bench.books $(ARGS)

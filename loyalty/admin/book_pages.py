@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,11 +23,13 @@ from loyalty import audit
 from loyalty.admin.csv import csv_response
 from loyalty.models import AuditAction, Program, Store
 from loyalty.reports.amounts import as_decimal, digits_of
+from loyalty.reports.sums import progress, waiting
 from loyalty.sign_in.address import actor_of
 
 View = Callable[[HttpRequest], HttpResponse]
 
 STORE_KEY = "books_store"
+READABLE = 300_000  # entries that a page reads itself, in about three seconds
 BOOKS, HOLDS, EXPIRING = (
     "loyalty.view_books",
     "loyalty.view_openhold",
@@ -96,6 +99,31 @@ def allowed(permission: str, view: View) -> View:
         return view(request)
 
     return checked
+
+
+def summed(view: View) -> View:
+    """The page, once its sums are made; until then how far they are.
+
+    Millions of entries without sums cannot be read in the time of a page: right after the sums
+    were made anew, or a store's time zone was changed.
+    """
+
+    @wraps(view)
+    def readable(request: HttpRequest) -> HttpResponse:
+        left = waiting(Store.objects.all(), progress())
+        if left <= READABLE:
+            return view(request)
+        answer = page(
+            request,
+            "summing",
+            _("The books are being summed"),
+            (request.resolver_match and request.resolver_match.url_name) or "",
+            left=left,
+        )
+        answer.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return answer
+
+    return readable
 
 
 def chosen_store(request: HttpRequest, *, may_be_all: bool = False) -> Choice:

@@ -23,6 +23,7 @@ from loyalty.admin.book_pages import (
     money_text,
     month_of,
     month_text,
+    summed,
     tabs,
 )
 from loyalty.admin.outstanding import currency_part, outstanding_page, program_names
@@ -173,7 +174,7 @@ def urls(site: admin.AdminSite) -> list[URLPattern]:
     )
     return [
         *(
-            path(route, site.admin_view(allowed(permission, view)), name=name)
+            path(route, site.admin_view(allowed(permission, summed(view))), name=name)
             for route, permission, view, name in pages
         ),
         *expiring.urls(site),

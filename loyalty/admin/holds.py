@@ -26,6 +26,7 @@ from loyalty.admin.book_pages import (
     money_text,
     page,
     query,
+    summed,
     wants_csv,
 )
 from loyalty.models import OpenHold, Store, Transaction
@@ -178,5 +179,5 @@ def _csv_rows(found: QuerySet[OpenHold], store: Store) -> Iterator[Sequence[obje
 
 def urls(site: admin.AdminSite) -> list[URLPattern]:
     """The page."""
-    view = site.admin_view(allowed(HOLDS, holds_page))
+    view = site.admin_view(allowed(HOLDS, summed(holds_page)))
     return [path("holds/", view, name="books_holds")]

@@ -39,7 +39,6 @@ from loyalty.models import (
     Approval,
     BookProgress,
     Discrepancy,
-    Entry,
     Funding,
     Job,
     Program,
@@ -49,7 +48,7 @@ from loyalty.reports.amounts import digits_of
 from loyalty.reports.expiring import by_week, expiring
 from loyalty.reports.flows import Flow, Kind, flows
 from loyalty.reports.outstanding import Position, positions
-from loyalty.reports.sums import covered, one_snapshot, progress
+from loyalty.reports.sums import one_snapshot, progress, waiting
 
 WEEKS, AHEAD = 26, 13
 SOON = 30  # days
@@ -125,7 +124,7 @@ def _add_money(
     first = monday - datetime.timedelta(weeks=WEEKS - 1)
     with one_snapshot():
         known = progress()
-        is_behind = _last_entry() - covered(store, known) > READABLE
+        is_behind = waiting([store], known) > READABLE
         movements = flows(store, known, since=first, period="week", only_sums=is_behind)
     found["as_of"] = shown_moment(known.added_at if is_behind else timezone.now(), store)
     found["is_behind"] = is_behind
@@ -144,10 +143,6 @@ def _add_money(
             _by_program(owed, store),
         ]
     return known
-
-
-def _last_entry() -> int:
-    return Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 def _owed_tiles(own: Mapping[Kind, Position], currency: str, store: Store) -> list[Tile]:

@@ -8,7 +8,7 @@ job only keeps them fast.
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.transaction import atomic
 from django.utils import timezone
 
-from loyalty.models import BookCohort, BookDay, BookProgress, OpenHold, Store
+from loyalty.models import BookCohort, BookDay, BookProgress, Entry, OpenHold, Store
 
 CHUNK = 50_000  # entries that are added in one transaction
 PATIENCE = 5.0  # seconds that a run waits for a transaction that is writing entries
@@ -124,6 +124,12 @@ def covered(store: Store, known: BookProgress) -> int:
     """The last entry in this store's sums; 0 when they follow another time zone than the store."""
     zone = known.zones.get(str(store.pk), store.time_zone)
     return known.last_entry if zone == store.time_zone else 0
+
+
+def waiting(stores: Iterable[Store], known: BookProgress) -> int:
+    """How many entries at most are not in the sums of all of these stores yet."""
+    last = Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    return max((last - covered(store, known) for store in stores), default=0)
 
 
 def aggregate_due(*, chunk: int = CHUNK) -> int:

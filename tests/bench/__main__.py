@@ -16,7 +16,6 @@ import psycopg2
 from config.embedded import NAME, EmbeddedError
 from tests.bench import load
 from tests.bench.cpu import seconds_used_by
-from tests.bench.expiry import Expiry
 from tests.bench.load import Load, LoadError, Slice
 from tests.bench.report import Report
 from tests.bench.stack import ROOT, Server, Stack, StackError
@@ -141,14 +140,6 @@ def run(bench: Bench, *, seconds: int, rounds: int) -> Report:
     return Report(slices)
 
 
-def _expire(grants: int) -> Expiry:
-    """With nothing else running, on servers of its own."""
-    _say(f"{grants} grants expire ...")
-    with Stack() as stack:
-        out = stack.run("tests.bench.expiry", "--grants", str(grants))
-    return Expiry(**json.loads(out.splitlines()[-1]))
-
-
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - a command's output
 
@@ -160,7 +151,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cards", type=int, default=10_000, help="in the small database")
     parser.add_argument("--many", type=int, default=1_000_000, help="in the large; 0: without it")
-    parser.add_argument("--grants", type=int, default=100_000, help="that expire; 0: without it")
     parser.add_argument("--output", type=Path, default=ROOT / ".local" / "bench.json")
     wanted = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -173,15 +163,12 @@ def main(arguments: list[str]) -> int:
             _say("Filling the databases ...")
             bench.prepare()
             report = run(bench, seconds=wanted.seconds, rounds=wanted.rounds)
-        expired = _expire(wanted.grants) if wanted.grants else None
     except (EmbeddedError, StackError, LoadError) as problem:
         _say(str(problem))
         return 1
     except KeyboardInterrupt:
         return 130
     print(report.table())  # noqa: T201 - a command's output
-    if expired:
-        print("\n".join(expired.lines))  # noqa: T201 - a command's output
     report.write(wanted.output)
     return 0
 

@@ -69,6 +69,7 @@ class Stack:
             "DEVELOPMENT": "true",
             "ALLOWED_HOSTS": "127.0.0.1",
             "LOG_LEVEL": "WARNING",
+            "CREDENTIAL_CALLS_PER_SECOND": "100000",  # one credential gets all that there is
             "DATABASE_URL": self.postgres.url_of(database),
             "REDIS_URL": self.valkey.url,
             "DATA_DIR": str(self.folder),

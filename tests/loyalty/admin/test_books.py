@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from loyalty import reports
-from loyalty.models import AuditEvent, MonthClosing
+from loyalty.admin import book_pages
+from loyalty.models import AuditEvent, Entry, MonthClosing
 from tests.builders import make_card, make_program, make_store
 from tests.loyalty.admin.book_pages import (
     at,
@@ -311,3 +312,25 @@ def test_a_long_period_is_cut_to_what_a_page_holds(db: None, boss: Client) -> No
 
     assert len(months) == 1 + 36 + 1
     assert months[-2][0] == "March 2026"
+
+
+@now
+@pytest.mark.parametrize(
+    "name", ["books_outstanding", "books_roll_forward", "books_curves", "books_holds"]
+)
+def test_without_its_sums_a_page_says_how_many_entries_are_left(
+    db: None, boss: Client, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    make_months()
+    reports.rebuild()
+    monkeypatch.setattr(book_pages, "READABLE", Entry.objects.count() - 1)
+
+    answer = boss.get(reverse(f"admin:{name}"))
+    reports.aggregate_due()
+    later = boss.get(reverse(f"admin:{name}"))
+
+    left = Entry.objects.order_by("pk").last()
+    assert left
+    assert answer.status_code == 503
+    assert f"still adding {left.pk:,} entries" in answer.content.decode()
+    assert later.status_code == 200
