@@ -73,6 +73,9 @@ REVIEW_TIERS = Work(
 SCHEDULE_REMINDERS = Work(
     "schedule_reminders", _("Remind customers of credit that ends soon"), 15 * MINUTE, DAY / 2
 )
+ANNOUNCE_USABLE = Work(
+    "announce_usable", _("Tell customers what they can use now"), 15 * MINUTE, DAY / 2
+)
 SEND_MESSAGES = Work("send_messages", _("Send messages to customers"), MINUTE, 30 * MINUTE)
 START_RECONCILIATIONS = Work(
     "start_reconciliations", _("Begin the nightly comparisons with the stores"), 10 * MINUTE, HOUR
@@ -103,6 +106,13 @@ PERIODIC: Mapping[str, Work] = {
     for work in (
         *(TEND_APPROVALS, KEEP_BOOKS, EXPIRE_CREDIT, PROVE_CHANGES, PROVE_ALL),
         *(TEND_ORDERS, CATCH_UP_ORDERS, REVIEW_TIERS),
-        *(SCHEDULE_REMINDERS, SEND_MESSAGES, START_RECONCILIATIONS, WATCH, PURGE_PERSONAL_DATA),
+        *(
+            SCHEDULE_REMINDERS,
+            ANNOUNCE_USABLE,
+            SEND_MESSAGES,
+            START_RECONCILIATIONS,
+            WATCH,
+            PURGE_PERSONAL_DATA,
+        ),
     )
 }

@@ -114,6 +114,12 @@ def schedule_reminders() -> Result:
     return {"messages": notifications.schedule_reminders()}
 
 
+@periodic_task(schedule.ANNOUNCE_USABLE)
+def announce_usable() -> Result:
+    """Leave messages for what orders earned and can be used now."""
+    return {"messages": notifications.announce_usable()}
+
+
 @periodic_task(schedule.SEND_MESSAGES)
 def send_messages() -> Result:
     """Send the messages that wait."""

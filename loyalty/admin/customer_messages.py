@@ -27,9 +27,9 @@ class WishesForm(forms.Form):
 
     language = forms.ChoiceField(label=_("Language"), required=False)
     reminders = forms.BooleanField(
-        label=_("Reminders before credit expires"),
+        label=_("Reminders before credit expires, and news of loyalty programs"),
         required=False,
-        help_text=_("The person stops them with the link in each reminder, or asks you to."),
+        help_text=_("The person stops them with the link in each of them, or asks you to."),
     )
 
     def __init__(self, customer: Customer, data: Any = None) -> None:

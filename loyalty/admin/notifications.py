@@ -24,9 +24,9 @@ from loyalty.admin.filters import ChoicesFilter, DayFilter, PartOfFilter, Relati
 from loyalty.admin.lists import LargeList
 from loyalty.admin.previews import preview_response, with_frame
 from loyalty.models import Notification, NotificationStatus
-from loyalty.notifications.contents import SAMPLE_CODE, NotToBeSent, content_of
+from loyalty.notifications.contents import SAMPLE_CODE, content_of
 from loyalty.notifications.delivery import loaded
-from loyalty.notifications.letters import previewed
+from loyalty.notifications.letters import NotToBeSent, previewed
 from loyalty.notifications.mailer import can_send
 from loyalty.notifications.texts import words_of
 from loyalty.sign_in.address import actor_of
@@ -80,6 +80,7 @@ class NotificationAdmin(LargeList[Notification], ReadOnlyAdmin[Notification]):
     customer_link = link("customer", _("customer"))
     card_link = link("card", _("gift card"))
     program_link = link("program", _("program"))
+    order_link = link("order", _("order"))
     resent = link("resend_of", _("sent again from"))
     created = moment("created_at", _("created at"))
     following = moment("next_attempt_at", _("next attempt"))
@@ -93,6 +94,7 @@ class NotificationAdmin(LargeList[Notification], ReadOnlyAdmin[Notification]):
         "customer_link",
         "card_link",
         "program_link",
+        "order_link",
         "store",
         "language",
         "created",
@@ -132,6 +134,7 @@ class NotificationAdmin(LargeList[Notification], ReadOnlyAdmin[Notification]):
             "sent": obj.sent_at is None,
             "resent": obj.resend_of_id is None,
             "requested_by": obj.requested_by_id is None,
+            "order_link": obj.order_id is None,
             "card_link": obj.card_id is None,
             "language": not obj.language,
         }

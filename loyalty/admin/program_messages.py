@@ -21,6 +21,7 @@ from loyalty.admin.columns import address, page_of
 from loyalty.admin.notifications import REFUSALS
 from loyalty.admin.previews import preview_response, with_frame
 from loyalty.models import AuditAction, Language, MessageKind, MessageText, Program
+from loyalty.notifications import news
 from loyalty.notifications.contents import SWITCHES, is_on, sample
 from loyalty.notifications.letters import previewed
 from loyalty.notifications.mailer import can_send
@@ -34,8 +35,6 @@ from loyalty.notifications.texts import (
 from loyalty.sign_in.address import actor_of
 
 CHANGE = "loyalty.change_program"
-# Statements are nobody's program's.
-KINDS = [MessageKind(kind) for kind in SWITCHES]
 
 
 class SwitchesForm(forms.ModelForm[Program]):
@@ -44,6 +43,12 @@ class SwitchesForm(forms.ModelForm[Program]):
     class Meta:
         model = Program
         fields = (*SWITCHES.values(), "code_in_message")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        told = {SWITCHES[kind] for kind in _kinds(self.instance)}
+        for name in set(SWITCHES.values()) - told:
+            del self.fields[name]
 
 
 class WordsForm(forms.Form):
@@ -119,7 +124,7 @@ class ProgramMessageURLs(admin.ModelAdmin[Any]):
         before = {name: getattr(program, name) for name in SwitchesForm.Meta.fields}
         form = SwitchesForm(request.POST or None, instance=program)
         if request.method == "POST" and form.is_valid():
-            form.save(commit=False).save(update_fields=form.Meta.fields)
+            form.save(commit=False).save(update_fields=list(form.fields))
             audit.record(
                 AuditAction.CHANGED,
                 actor_of(request),
@@ -137,7 +142,7 @@ class ProgramMessageURLs(admin.ModelAdmin[Any]):
                 is_on(program, kind),
                 [_tab(program, kind, each, own) for each in Language],
             )
-            for kind in KINDS
+            for kind in _kinds(program)
         ]
         return self._page(
             request,
@@ -152,7 +157,7 @@ class ProgramMessageURLs(admin.ModelAdmin[Any]):
     def words_page(self, request: HttpRequest, pk: int, kind: str, language: str) -> HttpResponse:
         """The words of one message in one language."""
         program = _program(request, pk)
-        _check(kind, language)
+        _check(program, kind, language)
         form = WordsForm(kind, words_of(program, kind, language), request.POST or None)
         if "usual" in request.POST:
             return _forget_words(request, program, kind, language)
@@ -178,7 +183,7 @@ class ProgramMessageURLs(admin.ModelAdmin[Any]):
     def preview(self, request: HttpRequest, pk: int, kind: str, language: str) -> HttpResponse:
         """What was typed, or what is kept, with made-up figures."""
         program = _program(request, pk)
-        _check(kind, language)
+        _check(program, kind, language)
         words = words_of(program, kind, language)
         if request.method == "POST":
             form = WordsForm(kind, words, request.POST)
@@ -271,12 +276,18 @@ def _tab(
 def _program(request: HttpRequest, pk: int) -> Program:
     if not cast("User", request.user).has_perm(CHANGE):
         raise PermissionDenied
-    program = Program.objects.select_related("store").filter(pk=pk).first()
+    program = Program.objects.select_related("store", "earning_policy").filter(pk=pk).first()
     if program is None:
         raise Http404
     return program
 
 
-def _check(kind: str, language: str) -> None:
-    if kind not in SWITCHES or language not in Language:
+def _kinds(program: Program) -> list[MessageKind]:
+    """What the program may write; statements are nobody's, and only who earns has news of it."""
+    kinds = [MessageKind(kind) for kind in SWITCHES]
+    return [kind for kind in kinds if kind not in news.KINDS or hasattr(program, "earning_policy")]
+
+
+def _check(program: Program, kind: str, language: str) -> None:
+    if kind not in _kinds(program) or language not in Language:
         raise Http404

@@ -24,6 +24,7 @@ from loyalty.models import (
     ShopOrder,
     Transaction,
 )
+from loyalty.notifications import announce_earned
 
 Key = tuple[int, int, int | None]
 _LONGEST_FIRST = ("year", "month", "day")
@@ -107,9 +108,12 @@ class _Case:
         """Write the earnings that changed, what the campaigns used, and why."""
         found = engine.by_order(verdicts)
         used: dict[int, int] = {}
+        begun = []
         for order in self.orders:
             mine = found.get(order.order_id, [])
             for earning, award in self._awards(order, mine):
+                if earning._state.adding and award and award.due:
+                    begun.append(order)
                 change = self._keep_one(order, earning, award)
                 if earning.campaign_id:
                     used[earning.campaign_id] = used.get(earning.campaign_id, 0) + change
@@ -118,6 +122,7 @@ class _Case:
             if used.get(campaign.pk):
                 campaign.used += used[campaign.pk]
                 campaign.save(update_fields=["used"])
+        announce_earned(self.program, self.customer, begun)
 
     def _room(self, campaign: Campaign) -> int | None:
         """What is left of a budget for these orders: what they use already is theirs."""

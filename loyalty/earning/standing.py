@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.db.transaction import atomic
 from django.utils import timezone
 
-from loyalty import jobs
+from loyalty import jobs, notifications
 from loyalty.earning.tiers import Basis, Climb, Gift, Ladder, Period, Scheme, Standing, Tier
 from loyalty.models import (
     Customer,
@@ -145,7 +145,7 @@ def judge(program: Program, customer: Customer) -> Standing | None:
         row = TierStanding(customer=customer, program=program, since=now)
     if standing.name != before:
         row.since = now
-        TierChange.objects.create(
+        change = TierChange.objects.create(
             customer=customer,
             program=program,
             before=before,
@@ -156,10 +156,20 @@ def judge(program: Program, customer: Customer) -> Standing | None:
             grant_id=standing.gift.id if standing.gift else None,
             at=now,
         )
+        if _is_promotion(standing, before):
+            notifications.announce_tier(program, customer, change)
     row.tier, row.cause, row.counted = standing.name, standing.because.value, standing.counted
     row.judged_at, row.review_at = now, climb.changes_at(now)
     row.save()
     return standing
+
+
+def _is_promotion(standing: Standing, before: str) -> bool:
+    """Whether the tier is higher than the one before; one that is gone from the scheme is none."""
+    if standing.tier is None:
+        return False
+    known = standing.scheme.named(before) if standing.scheme else None
+    return known is None or known.threshold < standing.tier.threshold
 
 
 def grant(

@@ -76,7 +76,7 @@ def credit(
         opens = NewTransaction(Transaction.Kind.CREDIT, order_id, order_sequence)
         movement = Movement(Bucket.OUTSIDE, Bucket.AVAILABLE, amount, grant)
         made = post_transaction(position, request, [movement], opens)
-        announce_credit(program, card_id, made, at=request.at)
+        announce_credit(program, card_id, made, origin=origin, at=request.at)
         return made
 
 

@@ -16,6 +16,7 @@ from loyalty.models import (
     GiftCard,
     MessageKind,
     Notification,
+    Origin,
     Program,
     Transaction,
 )
@@ -47,10 +48,10 @@ def announce_issues(program: Program, cards: Iterable[GiftCard], *, at: datetime
 
 
 def announce_credit(
-    program: Program, card_id: int, credit: Transaction, *, at: datetime.datetime
+    program: Program, card_id: int, credit: Transaction, *, origin: str, at: datetime.datetime
 ) -> None:
-    """A message to the owner of the card, whose balance is locked."""
-    if not program.announces_credit:
+    """A message to the owner of the card, whose balance is locked; an order's has its own news."""
+    if not program.announces_credit or origin == Origin.EARNING:
         return
     for owner in Customer.objects.filter(cards=card_id):
         Notification.objects.create(

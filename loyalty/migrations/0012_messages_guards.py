@@ -7,15 +7,15 @@ from django.db import migrations
 guards = import_module("loyalty.migrations.0002_refuse_rewriting_history")
 
 TABLE = "loyalty_notification"
+FIXED = (
+    "kind, cause, store_id, program_id, customer_id, card_id, credit_id, ends_at,"
+    " resend_of_id, requested_by_id, created_at"
+)
 
 STATEMENTS = [
     guards.triggers(TABLE, "DELETE", name=f"{TABLE}_no_delete"),
     guards.no_truncate(TABLE),
-    guards.fixed(
-        TABLE,
-        "kind, cause, store_id, program_id, customer_id, card_id, credit_id, ends_at,"
-        " resend_of_id, requested_by_id, created_at",
-    ),
+    guards.fixed(TABLE, FIXED),
 ]
 
 

@@ -21,6 +21,7 @@ from loyalty.models.entry import Bucket, Entry
 from loyalty.models.grant import Funding, Grant, Origin
 from loyalty.models.job import Job, JobKind
 from loyalty.models.notification import (
+    DECLINABLE,
     MessageKind,
     MessageText,
     Notification,
@@ -48,6 +49,7 @@ from loyalty.models.tier import TierCause, TierChange, TierGrant, TierScheme, Ti
 from loyalty.models.transaction import Transaction
 
 __all__ = [
+    "DECLINABLE",
     "Alert",
     "Approval",
     "AuditAction",

@@ -161,6 +161,8 @@ class EarningMovement(models.Model):
     )
     status = models.CharField(_("status"), max_length=7, choices=Status, default=Status.PLANNED)
     refusal = models.CharField(_("reason of the refusal"), max_length=32, blank=True)
+    # Whether it was looked at when it had become usable, for the message that may say so.
+    is_usable_noted = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -190,7 +192,12 @@ class EarningMovement(models.Model):
         indexes = [
             models.Index(
                 fields=["id"], condition=Q(status="planned"), name="earning_movement_planned"
-            )
+            ),
+            models.Index(
+                fields=["valid_from", "id"],
+                condition=Q(kind="credit", status="done", is_usable_noted=False),
+                name="earning_movement_to_note",
+            ),
         ]
 
     def __str__(self) -> str:

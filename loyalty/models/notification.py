@@ -10,7 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from loyalty.models.card import GiftCard
 from loyalty.models.customer import Customer
 from loyalty.models.program import Program
+from loyalty.models.shop_order import ShopOrder
 from loyalty.models.store import Language, Store
+from loyalty.models.tier import TierChange
 from loyalty.models.transaction import Transaction
 
 
@@ -21,7 +23,22 @@ class MessageKind(models.TextChoices):
     CREDITED = "credited", _("credit received")
     EXPIRING_30 = "expiring_30", _("expires in 30 days")
     EXPIRING_7 = "expiring_7", _("expires in 7 days")
+    EARNED = "earned", _("earned by an order")
+    USABLE = "usable", _("earning usable now")
+    TIER_REACHED = "tier_reached", _("tier reached")
     STATEMENT = "statement", _("statement")
+
+
+# What people may say that they want no more of: reminders, and the news of a loyalty program.
+DECLINABLE = frozenset(
+    {
+        MessageKind.EXPIRING_30,
+        MessageKind.EXPIRING_7,
+        MessageKind.EARNED,
+        MessageKind.USABLE,
+        MessageKind.TIER_REACHED,
+    }
+)
 
 
 class Skipped(models.TextChoices):
@@ -29,7 +46,7 @@ class Skipped(models.TextChoices):
 
     ERASED = "erased", _("the person was erased")
     NO_ADDRESS = "no_address", _("no usable e-mail address is known")
-    UNSUBSCRIBED = "unsubscribed", _("the person wants no reminders")
+    UNSUBSCRIBED = "unsubscribed", _("the person wants no such messages")
     SWITCHED_OFF = "switched_off", _("the program does not send this message any more")
     OTHER_OWNER = "other_owner", _("the card has another owner by now")
     NOTHING_LEFT = "nothing_left", _("there is nothing to tell any more")
@@ -89,6 +106,24 @@ class Notification(models.Model):
         db_index=False,
         verbose_name=_("credit"),
     )
+    # Of what an order earned.
+    order = models.ForeignKey(
+        ShopOrder,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("order"),
+    )
+    # Of a tier reached.
+    tier_change = models.ForeignKey(
+        TierChange,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("change of tier"),
+    )
     # Of a reminder.
     ends_at = models.DateTimeField(_("expires at"), null=True)
     resend_of = models.ForeignKey(
@@ -140,6 +175,13 @@ class Notification(models.Model):
                 name="notification_to_somebody",
             ),
             models.CheckConstraint(
+                condition=Q(customer=None)
+                | Q(kind__in=["earned", "usable"], order__isnull=False)
+                | Q(kind="tier_reached", tier_change__isnull=False)
+                | ~Q(kind__in=["earned", "usable", "tier_reached"]),
+                name="notification_names_its_news",
+            ),
+            models.CheckConstraint(
                 condition=Q(kind__in=MessageKind.values)
                 & Q(status__in=NotificationStatus.values)
                 & Q(skipped__in=["", *Skipped.values]),
@@ -173,9 +215,9 @@ class Notification(models.Model):
         return f"{self.get_kind_display()} {self.pk}"
 
     @property
-    def is_reminder(self) -> bool:
+    def is_declinable(self) -> bool:
         """Whether people may say that they want no more of these."""
-        return self.kind in {MessageKind.EXPIRING_30, MessageKind.EXPIRING_7}
+        return self.kind in DECLINABLE
 
 
 class MessageText(models.Model):

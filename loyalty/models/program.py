@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
@@ -90,6 +91,18 @@ class Program(models.Model):
     announces_credit = models.BooleanField(_("writes when credit is received"), default=False)
     reminds_30_days = models.BooleanField(_("reminds 30 days before credit expires"), default=False)
     reminds_7_days = models.BooleanField(_("reminds 7 days before credit expires"), default=False)
+    announces_earned = models.BooleanField(
+        _("writes when an order is paid that earns something"), default=False, db_default=False
+    )
+    announces_usable = models.BooleanField(
+        _("writes when what an order earned becomes usable"), default=False, db_default=False
+    )
+    announces_tier = models.BooleanField(
+        _("writes when a tier is reached"), default=False, db_default=False
+    )
+    # Since when: what happened before is no news.
+    announces_earned_since = models.DateTimeField(null=True, editable=False)
+    announces_usable_since = models.DateTimeField(null=True, editable=False)
     code_in_message = models.CharField(
         _("how the owner gets the code"), max_length=4, choices=CodeIn, default=CodeIn.LINK
     )
@@ -125,10 +138,30 @@ class Program(models.Model):
                 condition=models.Q(point_units=None) | models.Q(point_units__gt=0),
                 name="program_point_is_worth_something",
             ),
+            *(
+                models.CheckConstraint(
+                    condition=models.Q(**{name: True, f"{name}_since__isnull": False})
+                    | models.Q(**{name: False, f"{name}_since__isnull": True}),
+                    name=f"program_{name}_since",
+                )
+                for name in ("announces_earned", "announces_usable")
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keep since when the news of orders are on: what happened before is none."""
+        for name in ("announces_earned", "announces_usable"):
+            since = f"{name}_since"
+            if not getattr(self, name):
+                setattr(self, since, None)
+            elif getattr(self, since) is None:
+                setattr(self, since, timezone.now())
+            if kwargs.get("update_fields") is not None and name in kwargs["update_fields"]:
+                kwargs["update_fields"] = [*kwargs["update_fields"], since]
+        super().save(*args, **kwargs)
 
     def clean(self) -> None:
         """Amounts no finer than the currency; a smallest payment below the largest."""

@@ -95,6 +95,8 @@ def resend(row: Notification, *, token: str, actor: Actor) -> Notification:
             card=row.card,
             credit=row.credit,
             ends_at=row.ends_at,
+            order=row.order,
+            tier_change=row.tier_change,
             resend_of=row,
         ),
         AuditAction.MESSAGE_RESENT,

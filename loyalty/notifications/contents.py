@@ -9,16 +9,16 @@ from django.utils.translation import gettext as _
 
 from loyalty import codes
 from loyalty.models import (
+    DECLINABLE,
     Customer,
     GiftCard,
     MessageKind,
     Notification,
     Program,
     Skipped,
-    Store,
 )
-from loyalty.notifications import figures, links
-from loyalty.notifications.letters import Account, Content
+from loyalty.notifications import figures, links, news
+from loyalty.notifications.letters import Account, Content, NotToBeSent
 from loyalty.notifications.statements import accounts_of
 
 # Where staff see what a customer sees.
@@ -28,16 +28,11 @@ SWITCHES: Mapping[str, str] = {
     MessageKind.CREDITED: "announces_credit",
     MessageKind.EXPIRING_30: "reminds_30_days",
     MessageKind.EXPIRING_7: "reminds_7_days",
+    MessageKind.EARNED: "announces_earned",
+    MessageKind.USABLE: "announces_usable",
+    MessageKind.TIER_REACHED: "announces_tier",
 }
 REMINDERS: Mapping[str, int] = {MessageKind.EXPIRING_30: 30, MessageKind.EXPIRING_7: 7}
-
-
-class NotToBeSent(Exception):
-    """Why a message is not sent after all."""
-
-    def __init__(self, reason: Skipped) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def refuse_unwanted(row: Notification) -> None:
@@ -47,7 +42,7 @@ def refuse_unwanted(row: Notification) -> None:
         return
     if customer.erased_at:
         raise NotToBeSent(Skipped.ERASED)
-    if row.is_reminder and customer.reminders_stopped_at:
+    if row.is_declinable and customer.reminders_stopped_at:
         raise NotToBeSent(Skipped.UNSUBSCRIBED)
     # What a person sends again by hand does not ask the program.
     if row.program and not row.resend_of_id and not is_on(row.program, row.kind):
@@ -68,6 +63,8 @@ def content_of(row: Notification) -> Content:
         return sample(row.program, row.kind, row.language)
     language = row.language or row.customer.spoken_language
     with translation.override(language):
+        if row.kind in news.KINDS:
+            return news.content_of(row, row.customer, language)
         if row.card:
             return _of_card(row, row.customer, row.card, language)
         return _statement(row, row.customer, language)
@@ -75,6 +72,9 @@ def content_of(row: Notification) -> Content:
 
 def sample(program: Program, kind: str, language: str) -> Content:
     """The same with made-up figures, for previews and tests of a program's words."""
+    if kind in news.KINDS:
+        with translation.override(language):
+            return news.sample(program, kind, language)
     store, now = program.store, timezone.now()
     end = program.expiry_after(now) or now + datetime.timedelta(days=REMINDERS.get(kind, 30))
     is_issue = kind == MessageKind.ISSUED
@@ -101,7 +101,8 @@ def sample(program: Program, kind: str, language: str) -> Content:
             details=_details(values, kind),
             code=SAMPLE_CODE if is_issue and not is_link else "",
             link="#" if is_issue and is_link else "",
-            unsubscribe="#" if kind in REMINDERS else "",
+            unsubscribe="#" if kind in DECLINABLE else "",
+            because=_because(kind),
             accounts=[account] if kind == MessageKind.STATEMENT else (),
         )
 
@@ -119,7 +120,7 @@ def _statement(row: Notification, customer: Customer, language: str) -> Content:
         kind=row.kind,
         language=language,
         store=row.store.name,
-        values=_names(customer, row.store),
+        values=figures.names(customer, row.store),
         accounts=accounts,
     )
 
@@ -131,7 +132,7 @@ def _of_card(row: Notification, customer: Customer, card: GiftCard, language: st
         raise NotToBeSent(Skipped.NOTHING_LEFT)
     end = _end(row, card)
     values = {
-        **_names(customer, card.store),
+        **figures.names(customer, card.store),
         "program": figures.title(card.program, card.caption),
         "card": str(card),
         "amount": figures.amount_on(card, units),
@@ -149,7 +150,8 @@ def _of_card(row: Notification, customer: Customer, card: GiftCard, language: st
         details=_details(values, row.kind),
         code=shown_code(card) if is_issue and not is_link else "",
         link=links.card_link(card) if is_issue and is_link else "",
-        unsubscribe=links.unsubscribe_link(customer) if row.is_reminder else "",
+        unsubscribe=links.unsubscribe_link(customer) if row.is_declinable else "",
+        because=_because(row.kind),
     )
 
 
@@ -174,8 +176,8 @@ def _end(row: Notification, card: GiftCard) -> datetime.datetime | None:
     return max(known, default=None) if len(known) == len(ends) else card.expires_at
 
 
-def _names(customer: Customer, store: Store) -> dict[str, str]:
-    return {"name": customer.name or _("customer"), "store": store.name}
+def _because(kind: str) -> str:
+    return _("You get this because credit of yours expires soon.") if kind in REMINDERS else ""
 
 
 def _details(values: Mapping[str, str], kind: str) -> list[tuple[str, str]]:

@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from loyalty import audit, codes
 from loyalty.models import AuditAction, Notification, NotificationStatus, Skipped
-from loyalty.notifications.contents import NotToBeSent, content_of, refuse_unwanted
-from loyalty.notifications.letters import written
+from loyalty.notifications.contents import content_of, refuse_unwanted
+from loyalty.notifications.letters import NotToBeSent, written
 from loyalty.notifications.mailer import Mailer, Refused, Unreachable, can_send, email_of, reason
 from loyalty.notifications.smtp import OutcomeUnknown
 from loyalty.notifications.texts import words_of
@@ -81,8 +81,16 @@ def claim() -> Notification | None:
 
 def loaded(key: int) -> Notification:
     """A message with all that its words are made of. Raises `Notification.DoesNotExist`."""
-    related = ("store", "customer", "program", "card__balance", "credit", "requested_by")
-    row = Notification.objects.select_related(*related).get(pk=key)
+    related = (
+        "store",
+        "customer",
+        "program",
+        "card__balance",
+        "credit",
+        "order",
+        "tier_change__scheme",
+    )
+    row = Notification.objects.select_related(*related, "requested_by").get(pk=key)
     # All of them are of one store, and the card of the program: joined once is enough.
     for each in (row.customer, row.program, row.card):
         if each:

@@ -4,12 +4,12 @@ import datetime
 
 from django.db.models import Q, Sum
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from loyalty.models import GiftCard, Program, Store
-from loyalty.money import shown_money
+from loyalty.models import Customer, GiftCard, Program, Store
+from loyalty.money import exponent_of, shown_money
 
 # As shoppers know their money; others by their code.
 SYMBOLS = {
@@ -23,10 +23,17 @@ SYMBOLS = {
 
 
 def amount(units: int, program: Program, *, currency: str, exponent: int) -> str:
-    """Points for a program that counts in them, else exact money."""
-    if program.point_units:
-        return f"{units // program.point_units} {program.unit_name}".strip()
-    return shown_money(units, SYMBOLS.get(currency, currency), exponent)
+    """Exact money; in a program that counts in points those, with what they are worth beside them.
+
+    `1.234 pontos (R$ 3,08)`: rounded down, as checkout does.
+    """
+    symbol = SYMBOLS.get(currency, currency)
+    if not program.point_units:
+        return shown_money(units, symbol, exponent)
+    digits = exponent_of(currency)
+    worth = shown_money(units // 10 ** (exponent - digits), symbol, digits)
+    points = number_format(units // program.point_units, use_l10n=True, force_grouping=True)
+    return f"{points} {program.unit_name} ({worth})"
 
 
 def amount_on(card: GiftCard, units: int) -> str:
@@ -45,6 +52,11 @@ def usable(card: GiftCard) -> int:
 def remaining(card: GiftCard, condition: Q) -> int:
     """What remains of the grants that meet a condition, in units."""
     return card.grants.filter(condition).aggregate(units=Sum("remaining"))["units"] or 0
+
+
+def names(customer: Customer, store: Store) -> dict[str, str]:
+    """Who is written to, and by whom."""
+    return {"name": customer.name or _("customer"), "store": store.name}
 
 
 def title(program: Program, caption: str = "") -> str:

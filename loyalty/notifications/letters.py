@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from loyalty.models import Skipped
 from loyalty.notifications.texts import Words, filled
 
 
@@ -29,9 +30,20 @@ class Account:
     lines: Sequence[Line]
 
 
+class NotToBeSent(Exception):
+    """Why a message is not sent after all."""
+
+    def __init__(self, reason: Skipped) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All that a message can say, as text in its language."""
+    """All that a message can say, as text in its language.
+
+    `because` says why the customer gets it, beside the link that stops such messages.
+    """
 
     kind: str
     language: str
@@ -41,6 +53,7 @@ class Content:
     code: str = ""
     link: str = ""
     unsubscribe: str = ""
+    because: str = ""
     accounts: Sequence[Account] = ()
 
     def for_staff(self, code: str) -> "Content":

@@ -25,6 +25,9 @@ MEANINGS: Mapping[str, StrOrPromise] = {
     "balance": gettext_lazy("all that is usable on the card"),
     "validity": gettext_lazy("“valid until …”, or “without an end date”"),
     "last_day": gettext_lazy("the last day of the credit"),
+    "order": gettext_lazy("the number of the order"),
+    "usable": gettext_lazy("“usable from …”, or “usable 7 days after the invoice”"),
+    "tier": gettext_lazy("the name of the tier"),
 }
 _REMINDER = ("name", "store", "program", "card", "amount", "last_day")
 PLACEHOLDERS: Mapping[str, Sequence[str]] = {
@@ -32,6 +35,12 @@ PLACEHOLDERS: Mapping[str, Sequence[str]] = {
     MessageKind.CREDITED: ("name", "store", "program", "card", "amount", "balance", "validity"),
     MessageKind.EXPIRING_30: _REMINDER,
     MessageKind.EXPIRING_7: _REMINDER,
+    MessageKind.EARNED: ("name", "store", "program", "order", "amount", "usable"),
+    MessageKind.USABLE: (
+        *("name", "store", "program", "card", "order"),
+        *("amount", "balance", "validity"),
+    ),
+    MessageKind.TIER_REACHED: ("name", "store", "program", "tier"),
     MessageKind.STATEMENT: ("name", "store"),
 }
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -69,6 +78,27 @@ _USUAL: Mapping[str, tuple[StrOrPromise, StrOrPromise]] = {
     MessageKind.EXPIRING_7: (
         gettext_lazy("Last days: {amount} at {store} expire on {last_day}"),
         _REMINDER_BODY,
+    ),
+    MessageKind.EARNED: (
+        gettext_lazy("You earned {amount} at {store}"),
+        gettext_lazy(
+            "Hello {name},\n\nthank you for buying from {store}. Your order {order} earned"
+            " {amount} in {program}, {usable}."
+        ),
+    ),
+    MessageKind.USABLE: (
+        gettext_lazy("You can now use {amount} at {store}"),
+        gettext_lazy(
+            "Hello {name},\n\nwhat your order {order} earned can be used now: {amount}, {validity}."
+            "\n\nWith it, {balance} of your {program} are waiting for you at {store}."
+        ),
+    ),
+    MessageKind.TIER_REACHED: (
+        gettext_lazy("You have reached {tier} at {store}"),
+        gettext_lazy(
+            "Hello {name},\n\nyou are now {tier} in {program}. Thank you for buying from"
+            " {store}.\n\nThis is what it gives you:"
+        ),
     ),
     MessageKind.STATEMENT: (
         gettext_lazy("Your credit at {store}"),

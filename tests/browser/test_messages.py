@@ -46,8 +46,8 @@ def test_a_customer_stops_reminders_and_resumes_them(desk: Callable[..., Desk]) 
 
     page = at.open(unsubscribe_link(owner).removeprefix("https://credit.example"))
     at.check()
-    page.get_by_role("button", name="Send me no more reminders").click()
-    page.get_by_role("button", name="Send me reminders again").wait_for()
+    page.get_by_role("button", name="Send me no more of these messages").click()
+    page.get_by_role("button", name="Send me these messages again").wait_for()
     at.check()
 
     assert Customer.objects.get(pk=owner.pk).reminders_stopped_at is not None

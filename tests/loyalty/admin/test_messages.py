@@ -13,7 +13,11 @@ from loyalty import codes, notifications
 from loyalty.models import AuditEvent, Customer, MessageText, Notification, Program
 from tests.builders import make_customer, make_program, make_store
 from tests.loyalty.admin.test_pages import Inline
-from tests.loyalty.notifications.builders import make_announced_card, make_writing_program
+from tests.loyalty.notifications.builders import (
+    make_announced_card,
+    make_telling_program,
+    make_writing_program,
+)
 from tests.loyalty.staff import make_staff
 
 pytestmark = pytest.mark.django_db
@@ -234,6 +238,54 @@ def test_switches_are_kept_and_in_the_trail(editor: Client) -> None:
     assert program.code_in_message == "code"
     event = AuditEvent.objects.get()
     assert (event.before["announces_credit"], event.after["announces_credit"]) == (False, True)
+
+
+def test_news_are_offered_where_orders_earn(editor: Client) -> None:
+    silent, program = make_program(), make_telling_program()
+
+    other = editor.get(messages_of(silent)).content.decode()
+    page = editor.get(messages_of(program)).content.decode()
+
+    assert "announces_earned" not in other
+    assert editor.get(words_of(silent, "earned")).status_code == 404
+    assert "announces_earned" in page
+    assert "Tier reached" in page
+
+
+def test_news_are_switched_with_since_when(editor: Client) -> None:
+    program = make_telling_program(announces_usable=False)
+    wanted = {"announces_usable": "on", "code_in_message": "link"}
+
+    editor.post(messages_of(program), wanted)
+
+    program.refresh_from_db()
+    assert (program.announces_earned, program.announces_earned_since) == (False, None)
+    assert program.announces_usable_since is not None
+    since = program.announces_usable_since
+
+    editor.post(messages_of(program), wanted | {"announces_tier": "on"})
+
+    program.refresh_from_db()
+    assert (program.announces_tier, program.announces_usable_since) == (True, since)
+
+
+@pytest.mark.parametrize(
+    ("kind", "language", "subject", "line"),
+    [
+        ("earned", "en", "You earned 120 pontos (R$ 0.30) at Casa Aurora", "7 days after the"),
+        ("usable", "en", "You can now use 120 pontos (R$ 0.30) at", "valid until"),
+        ("tier_reached", "pt-br", "Você chegou ao nível Ouro em Casa Aurora", "1,5 vezes o normal"),
+    ],
+)
+def test_a_preview_of_news(
+    editor: Client, kind: str, language: str, subject: str, line: str
+) -> None:
+    program = make_telling_program()
+
+    text = editor.get(preview_of(program, kind, language)).content.decode().replace("\u00a0", " ")
+
+    assert subject in text
+    assert line in text
 
 
 def test_own_words_are_kept_for_one_language(editor: Client) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from loyalty.models import Customer, GiftCard, Notification, Program, Store
 from tests.builders import make_card, make_customer, make_program, make_store, make_wallet, new_id
+from tests.loyalty.earning.builders import make_earning_program, make_rule
 
 ALL_ON = {
     "announces_issue": True,
@@ -17,6 +18,17 @@ def make_writing_program(store: Store | None = None, **fields: Any) -> Program:
     """A program that sends every message, of a store that writes English."""
     store = store or make_store(name="Casa Aurora", language="en")
     return make_program(store, **ALL_ON | {"caption": "gift card"} | fields)
+
+
+def make_telling_program(store: Store | None = None, **fields: Any) -> Program:
+    """A program of points that tells all news of orders and tiers: a point for each real."""
+    store = store or make_store(name="Casa Aurora", language="en")
+    news = {"announces_earned": True, "announces_usable": True, "announces_tier": True}
+    program = make_earning_program(
+        store, **news | {"caption": "Clube", "unit_name": "pontos"} | fields
+    )
+    make_rule(program)
+    return program
 
 
 def make_announced_card(

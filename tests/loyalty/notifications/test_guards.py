@@ -28,6 +28,14 @@ REFUSED: list[tuple[str, str, str]] = [
     ),
     ("notification_choices", "of no kind", copy(LOG, kind="'other'")),
     *(
+        ("notification_names_its_news", words, copy(LOG, kind=kind))
+        for words, kind in (
+            ("earned by no order", "'earned'"),
+            ("usable of no order", "'usable'"),
+            ("a tier by no change", "'tier_reached'"),
+        )
+    ),
+    *(
         ("notification_skipped_for_a_reason", words, update(LOG, changes))
         for words, changes in (
             ("skipped for nothing", "status = 'skipped'"),
@@ -81,6 +89,8 @@ def test_has_no_constraint_that_is_not_tried_here() -> None:
                 "customer_id = NULL",
                 "card_id = NULL",
                 "credit_id = 0",
+                "order_id = 0",
+                "tier_change_id = 0",
                 "ends_at = now()",
                 "resend_of_id = id",
                 "requested_by_id = 0",

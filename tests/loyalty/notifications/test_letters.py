@@ -111,7 +111,7 @@ def test_points_are_told_as_points() -> None:
     wallet = make_wallet(program, owner=make_customer(store))
     make_credit(wallet, 1000 * 25)
 
-    assert sent().subject.startswith("You received 1000 ponto at ")
+    assert sent().subject.startswith("You received 1,000 ponto (R$ 2.50) at ")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_the_button_stops_reminders_and_another_one_resumes_them(
     resumed = client.post(address, {"resume": "1"})
 
     assert "You get no more reminders from Casa Aurora" in stopped.content.decode()
-    assert "You get reminders again." in resumed.content.decode()
+    assert "You get these messages again." in resumed.content.decode()
     assert not is_stopped(customer)
 
 
@@ -90,9 +90,9 @@ def test_an_erased_person_has_no_link(client: Client, customer: Customer, addres
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("pt-br", "Não me envie mais avisos"),
-        ("es", "No enviarme más avisos"),
-        ("en", "Send me no more reminders"),
+        ("pt-br", "Não me envie mais estas mensagens"),
+        ("es", "No enviarme más estos mensajes"),
+        ("en", "Send me no more of these messages"),
     ],
 )
 def test_in_the_customers_language_whatever_the_browsers(
