@@ -321,6 +321,16 @@ REFUSED += [
         update("loyalty_program", "point_units = -1"),
     ),
     (
+        "program_announces_earned_since",
+        "news of earnings since no time",
+        update("loyalty_program", "announces_earned = true"),
+    ),
+    (
+        "program_announces_usable_since",
+        "news that are off since a time",
+        update("loyalty_program", "announces_usable_since = now()"),
+    ),
+    (
         "loyalty_program_validity_days_check",
         "over before it begins",
         update("loyalty_program", "validity_days = -1"),
