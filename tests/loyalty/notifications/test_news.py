@@ -230,7 +230,7 @@ def test_what_became_usable_is_told_once(program: Program, clock: time_machine.T
     take(program.store, order)
     sent()
 
-    made = {}
+    made: dict[datetime.datetime, int] = {}
     for instant in (USABLE_AT - HOUR, USABLE_AT, USABLE_AT, USABLE_AT + DAY):
         clock.move_to(instant)
         made[instant] = made.get(instant, 0) + notifications.announce_usable()
