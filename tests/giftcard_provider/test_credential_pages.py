@@ -9,6 +9,7 @@ import time_machine
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.db import connection
+from django.db.transaction import atomic
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -229,12 +230,11 @@ def test_a_database_that_takes_no_writes_still_recognizes_the_store(
     issued: tuple[Credential, str],
 ) -> None:
     credential, token = issued
-    with connection.cursor() as cursor:
-        cursor.execute("SET default_transaction_read_only = on")
 
-    try:
+    with atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
         assert is_accepted(credential, token)
-    finally:
-        connection.close()
+
     credential.refresh_from_db()
     assert credential.last_used_on is None
