@@ -16,8 +16,8 @@ TESTS = (
     *("tests/giftcard_provider", "tests/loyalty/ledger/test_concurrency.py"),
     # These cut or set their connection by hand; a pooler gives the next statement another one.
     "--ignore=tests/giftcard_provider/test_errors.py",
-    "--deselect=tests/loyalty/ledger/test_concurrency.py"
-    "::test_who_waits_too_long_for_the_lock_is_told_to_repeat_and_nothing_is_recorded",
+    "--deselect=tests/loyalty/ledger/test_concurrency.py::"
+    + "test_who_waits_too_long_for_the_lock_is_told_to_repeat_and_nothing_is_recorded",
 )
 
 
