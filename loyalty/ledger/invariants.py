@@ -48,8 +48,8 @@ def violations(
     with one_snapshot(), connection.cursor() as cursor:
         for invariant in INVARIANTS:
             cursor.execute(
-                # Materialized: planned as if all rows were wanted, not for the first of many. With a
-                # LIMIT in sight the planner walks whole indexes, and finds that there is none.
+                # Materialized: planned for all rows. With a LIMIT in sight the planner walks whole
+                # indexes for the first of many rows, and there is none.
                 f"{_scope(card_ids, store_id)}, violation AS MATERIALIZED ({invariant.sql})"
                 " SELECT * FROM violation LIMIT %(max_rows)s",
                 {"cards": list(card_ids or ()), "store": store_id, "max_rows": max_rows},
