@@ -5,8 +5,11 @@ from loyalty.models.audit import AuditAction, AuditEvent
 from loyalty.models.balance import Balance
 from loyalty.models.batch import Batch, BatchOwner, ImportFile
 from loyalty.models.books import (
+    BookActive,
+    BookCause,
     BookCohort,
     BookDay,
+    BookJoined,
     BookProgress,
     ExpiringMoney,
     MonthClosing,
@@ -57,8 +60,11 @@ __all__ = [
     "Balance",
     "Batch",
     "BatchOwner",
+    "BookActive",
+    "BookCause",
     "BookCohort",
     "BookDay",
+    "BookJoined",
     "BookProgress",
     "Bucket",
     "Campaign",

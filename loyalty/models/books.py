@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.models.batch import Batch
+from loyalty.models.card import GiftCard
 from loyalty.models.entry import Bucket
 from loyalty.models.grant import Funding, Origin
 from loyalty.models.program import Program
@@ -113,6 +114,104 @@ class BookCohort(BookLine):
 
     def __str__(self) -> str:
         return f"{self.store_id} {self.issued} {self.month}"
+
+
+class BookCause(models.Model):
+    """What moved on a day of the store in a loyalty program, and what for.
+
+    By the ledger's verb, the origin of the credit, and for what orders earn by the rule and the
+    campaign; 0 where there is none.
+    """
+
+    store = models.ForeignKey(
+        Store, models.PROTECT, related_name="+", db_index=False, verbose_name=_("store")
+    )
+    program = models.ForeignKey(
+        Program, models.PROTECT, related_name="+", db_index=False, verbose_name=_("program")
+    )
+    currency = models.CharField(_("currency"), max_length=3)
+    exponent = models.PositiveSmallIntegerField(_("digits of the units"))
+    day = models.DateField(_("day"))
+    origin = models.CharField(_("origin"), max_length=12)
+    verb = models.CharField(_("verb"), max_length=9)
+    rule = models.BigIntegerField(_("rule"))
+    campaign = models.BigIntegerField(_("campaign"))
+    source = models.CharField(_("from"), max_length=9, choices=Bucket)
+    target = models.CharField(_("to"), max_length=9, choices=Bucket)
+    amount = models.DecimalField(_("amount"), max_digits=38, decimal_places=0)
+    count = models.BigIntegerField(_("number of entries"))
+
+    class Meta:
+        verbose_name = _("cause in the books")
+        verbose_name_plural = _("causes in the books")
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    *("program", "day", "store", "currency", "exponent", "origin", "verb"),
+                    *("rule", "campaign", "source", "target"),
+                ],
+                name="book_cause_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.program_id} {self.day} {self.verb}"
+
+
+class BookJoined(models.Model):
+    """What the wallets of a loyalty program that were opened in a month did in another.
+
+    `active` are the wallets that earned by an order or paid. Both are months of the store.
+    """
+
+    store = models.ForeignKey(
+        Store, models.PROTECT, related_name="+", db_index=False, verbose_name=_("store")
+    )
+    program = models.ForeignKey(
+        Program, models.PROTECT, related_name="+", db_index=False, verbose_name=_("program")
+    )
+    currency = models.CharField(_("currency"), max_length=3)
+    exponent = models.PositiveSmallIntegerField(_("digits of the units"))
+    joined = models.DateField(_("month of the wallet"))
+    month = models.DateField(_("month of the movement"))
+    given = models.DecimalField(_("given"), max_digits=38, decimal_places=0)
+    spent = models.DecimalField(_("spent"), max_digits=38, decimal_places=0)
+    active = models.BigIntegerField(_("active wallets"))
+
+    class Meta:
+        verbose_name = _("month of wallets")
+        verbose_name_plural = _("months of wallets")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["program", "joined", "month", "store", "currency", "exponent"],
+                name="book_joined_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.program_id} {self.joined} {self.month}"
+
+
+class BookActive(models.Model):
+    """That a wallet is counted among those that were active in a month."""
+
+    card = models.ForeignKey(
+        GiftCard,
+        models.PROTECT,
+        related_name="+",
+        db_index=False,  # the unique constraint begins with it
+        db_constraint=False,  # a row here must not lock the card
+        verbose_name=_("gift card"),
+    )
+    month = models.DateField(_("month"))
+
+    class Meta:
+        verbose_name = _("active wallet")
+        verbose_name_plural = _("active wallets")
+        constraints = [models.UniqueConstraint(fields=["card", "month"], name="book_active_once")]
+
+    def __str__(self) -> str:
+        return f"{self.card_id} {self.month}"
 
 
 class OpenHold(models.Model):
@@ -233,4 +332,7 @@ class MonthClosingLine(models.Model):
 
 
 # Made again from the entries at any time; nobody looks at these tables by themselves.
-DERIVED = (BookProgress, BookDay, BookCohort, OpenHold, ExpiringMoney)
+DERIVED = (
+    *(BookProgress, BookDay, BookCohort, BookCause, BookJoined, BookActive),
+    *(OpenHold, ExpiringMoney),
+)

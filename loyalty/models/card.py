@@ -25,7 +25,11 @@ class GiftCard(models.Model):
     public_id = models.CharField(_("card id"), max_length=32, unique=True, editable=False)
     store = models.ForeignKey(Store, models.PROTECT, related_name="cards", verbose_name=_("store"))
     program = models.ForeignKey(
-        Program, models.PROTECT, related_name="cards", verbose_name=_("program")
+        Program,
+        models.PROTECT,
+        related_name="cards",
+        db_index=False,  # an index begins with it
+        verbose_name=_("program"),
     )
     owner = models.ForeignKey(
         Customer,
@@ -77,7 +81,10 @@ class GiftCard(models.Model):
             ("change_owner", "Can change the owner"),
             ("reveal_code", "Can reveal and print a code"),
         ]
-        indexes = [models.Index(fields=["code_last4"], name="card_last4")]
+        indexes = [
+            models.Index(fields=["code_last4"], name="card_last4"),
+            models.Index(fields=["program", "created_at"], include=["status"], name="card_joined"),
+        ]
         constraints = [
             # A batch issued twice, or by two workers, still has each of its cards once.
             models.UniqueConstraint(fields=["batch", "batch_number"], name="card_number_in_batch"),

@@ -78,6 +78,13 @@ class Earning(models.Model):
                 name="earning_within_credit",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["rule"],
+                condition=Q(due__gt=F("credited") - F("taken") - F("forgiven")),
+                name="earning_pending",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.order_id}/{self.rule_id}"

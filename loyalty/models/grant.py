@@ -85,7 +85,10 @@ class Grant(models.Model):
                 fields=["expires_at", "id"],
                 condition=Q(expires_at__isnull=False),
                 name="grant_expiry",
-            )
+            ),
+            models.Index(
+                fields=["valid_from"], condition=Q(origin="earning"), name="grant_earned_start"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,12 +11,23 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 from django.db.transaction import atomic
 from django.utils import timezone
 
-from loyalty.models import BookCohort, BookDay, BookProgress, Entry, OpenHold, Store
+from loyalty.models import (
+    BookActive,
+    BookCause,
+    BookCohort,
+    BookDay,
+    BookJoined,
+    BookProgress,
+    Entry,
+    OpenHold,
+    Store,
+)
 
 CHUNK = 50_000  # entries that are added in one transaction
 PATIENCE = 5.0  # seconds that a run waits for a transaction that is writing entries
@@ -31,14 +42,36 @@ _PROGRESS = 1  # the primary key of the only row
 MOVED = """
     SELECT entry.id, card.store_id, card.program_id, card.currency, card.exponent, lot.funding,
            lot.origin, coalesce(landing.origin, '') AS landing_origin, entry.source, entry.target,
-           entry.amount, entry.created_at, entry.transaction_id,
+           entry.amount, entry.created_at, entry.transaction_id, entry.operation_id, entry.card_id,
            (entry.created_at AT TIME ZONE store.time_zone)::date AS day,
+           date_trunc('month', card.created_at AT TIME ZONE store.time_zone)::date AS joined,
            date_trunc('month', lot.created_at AT TIME ZONE store.time_zone)::date AS issued
     FROM loyalty_entry entry
     JOIN loyalty_giftcard card ON card.id = entry.card_id
     JOIN loyalty_store store ON store.id = card.store_id
     JOIN loyalty_grant lot ON lot.id = entry.grant_id
     LEFT JOIN loyalty_grant landing ON landing.id = entry.landing_grant_id
+"""
+# Of these, what moved in loyalty programs and what for. A step of an earning is written down before
+# the ledger is asked with its request id, so that each of its entries finds it.
+CAUSED = """
+    SELECT moved.*, operation.kind AS verb, coalesce(earning.rule_id, 0) AS rule,
+           coalesce(earning.campaign_id, 0) AS campaign,
+           date_trunc('month', moved.day)::date AS month,
+           CASE WHEN moved.source = 'outside' THEN moved.amount
+                WHEN moved.target = 'removed' AND operation.kind = 'cancel' THEN -moved.amount
+                ELSE 0 END AS given,
+           CASE 'spent' WHEN moved.target THEN moved.amount WHEN moved.source THEN -moved.amount
+                ELSE 0 END AS spent,
+           (moved.source, moved.target) = ('available', 'held')
+           OR moved.source = 'outside' AND moved.origin IN ('earning', 'reward') AS is_active
+    FROM moved
+    JOIN loyalty_program program ON program.id = moved.program_id AND program.kind = 'loyalty'
+    JOIN loyalty_operation operation ON operation.id = moved.operation_id
+    LEFT JOIN loyalty_earningmovement step
+           ON moved.origin = 'earning' AND step.request_id = operation.request_id
+          AND step.card_id = moved.card_id
+    LEFT JOIN loyalty_earning earning ON earning.id = step.earning_id
 """
 _LINE = "store_id, program_id, currency, exponent, funding, origin, landing_origin, source, target"
 _DAYS = f"""
@@ -49,6 +82,27 @@ _COHORTS = f"""
     SELECT {_LINE}, issued, date_trunc('month', day)::date AS month, sum(amount) AS amount,
            count(*) AS count
     FROM moved GROUP BY {_LINE}, issued, date_trunc('month', day)::date
+"""
+_CAUSE = (
+    "program_id, day, store_id, currency, exponent, origin, verb, rule, campaign, source, target"
+)
+_CAUSES = f"""
+    SELECT {_CAUSE}, sum(amount) AS amount, count(*) AS count FROM caused GROUP BY {_CAUSE}
+"""
+_JOINED = "program_id, joined, month, store_id, currency, exponent"
+_JOINS = f"""
+    SELECT {_JOINED}, sum(given) AS given, sum(spent) AS spent,
+           count(DISTINCT card_id) FILTER (WHERE is_active) AS active
+    FROM caused GROUP BY {_JOINED}
+"""
+# A wallet is active in a month once, whatever chunk says it first.
+_NEWLY_JOINED = f"""
+    SELECT {_JOINED}, sum(given), sum(spent), sum(active) FROM (
+        SELECT {_JOINED}, given, spent, 0 AS active FROM caused
+        UNION ALL
+        SELECT {_JOINED}, 0, 0, count(DISTINCT card_id)
+        FROM caused JOIN marked USING (card_id, month) GROUP BY {_JOINED}
+    ) together GROUP BY {_JOINED}
 """
 _HOLDS = """
     SELECT transaction_id, store_id, currency, exponent, min(created_at) AS opened_at,
@@ -71,6 +125,22 @@ _ADD = f"""
         INSERT INTO loyalty_openhold AS known
             (transaction_id, store_id, currency, exponent, opened_at, amount) {_HOLDS}
         ON CONFLICT (transaction_id) DO UPDATE SET amount = known.amount + EXCLUDED.amount
+    ), caused AS MATERIALIZED (
+        {CAUSED}
+    ), causes AS (
+        INSERT INTO loyalty_bookcause AS known ({_CAUSE}, amount, count) {_CAUSES}
+        ON CONFLICT ({_CAUSE}) DO UPDATE
+        SET amount = known.amount + EXCLUDED.amount, count = known.count + EXCLUDED.count
+    ), marked AS (
+        INSERT INTO loyalty_bookactive (card_id, month)
+        SELECT DISTINCT card_id, month FROM caused WHERE is_active
+        ON CONFLICT (card_id, month) DO NOTHING
+        RETURNING card_id, month
+    ), joins AS (
+        INSERT INTO loyalty_bookjoined AS known ({_JOINED}, given, spent, active) {_NEWLY_JOINED}
+        ON CONFLICT ({_JOINED}) DO UPDATE
+        SET given = known.given + EXCLUDED.given, spent = known.spent + EXCLUDED.spent,
+            active = known.active + EXCLUDED.active
     )
     SELECT count(*) FROM moved
 """
@@ -80,12 +150,27 @@ _CLOSE_HOLDS = """
         SELECT transaction_id FROM loyalty_entry WHERE id > %(after)s AND id <= %(upto)s
     )
 """
-_SUMS: Mapping[str, tuple[str, Sequence[str]]] = {
-    "loyalty_bookday": (_DAYS, (*_LINE.split(", "), "day")),
-    "loyalty_bookcohort": (_COHORTS, (*_LINE.split(", "), "issued", "month")),
-    "loyalty_openhold": (
+_COUNTED = ("amount", "count")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """A table of sums: what its rows should be, by which columns, and the sums themselves."""
+
+    made: str
+    key: Sequence[str]
+    values: Sequence[str] = _COUNTED
+
+
+_SUMS: Mapping[str, _Sums] = {
+    "loyalty_bookday": _Sums(_DAYS, (*_LINE.split(", "), "day")),
+    "loyalty_bookcohort": _Sums(_COHORTS, (*_LINE.split(", "), "issued", "month")),
+    "loyalty_bookcause": _Sums(_CAUSES, _CAUSE.split(", ")),
+    "loyalty_bookjoined": _Sums(_JOINS, _JOINED.split(", "), ("given", "spent", "active")),
+    "loyalty_openhold": _Sums(
         f"SELECT * FROM ({_HOLDS}) held WHERE amount <> 0",
         ("transaction_id", "store_id", "currency", "exponent", "opened_at"),
+        ("amount",),
     ),
 }
 # Whoever writes entries has this lock on the table until the transaction ends.
@@ -166,22 +251,29 @@ def verify(*, max_rows: int = 20) -> list[Difference]:
         known = progress()
         if _zones_moved(known):
             return found
-        for table, (sums, key) in _SUMS.items():
-            columns = ", ".join(key)
-            values = "amount" if table == "loyalty_openhold" else "amount, count"
+        for table, sums in _SUMS.items():
+            columns = ", ".join(sums.key)
             cursor.execute(
-                f"WITH moved AS ({MOVED} WHERE entry.id <= %(upto)s), made AS ({sums})"
-                f" SELECT {columns}, coalesce(kept.amount, 0), coalesce(made.amount, 0)"
+                f"WITH moved AS NOT MATERIALIZED ({MOVED} WHERE entry.id <= %(upto)s),"
+                f" caused AS ({CAUSED}),"
+                f" made AS ({sums.made})"
+                f" SELECT {columns}, {_of('kept', sums.values)}, {_of('made', sums.values)}"
                 f" FROM {table} kept FULL JOIN made USING ({columns})"
-                f" WHERE ({_of('kept', values)}) IS DISTINCT FROM ({_of('made', values)})"
-                " LIMIT %(most)s",
+                f" WHERE ({_of('kept', sums.values)}) IS DISTINCT FROM"
+                f" ({_of('made', sums.values)}) LIMIT %(most)s",
                 {"upto": known.last_entry, "most": max_rows},
             )
-            found += [
-                Difference(table, dict(zip(key, row, strict=False)), int(row[-2]), int(row[-1]))
-                for row in cursor.fetchall()
-            ]
+            found += [_difference(table, sums, row) for row in cursor.fetchall()]
     return found
+
+
+def _difference(table: str, sums: _Sums, row: Sequence[Any]) -> Difference:
+    """The row's first sum that differs."""
+    named, size = len(sums.key), len(sums.values)
+    pairs = zip(row[named : named + size], row[named + size :], strict=True)
+    kept, made = next(pair for pair in pairs if pair[0] != pair[1])
+    key = dict(zip(sums.key, row, strict=False))
+    return Difference(table, key, int(kept or 0), int(made or 0))
 
 
 @contextmanager
@@ -199,8 +291,8 @@ def one_snapshot() -> Iterator[None]:
         yield
 
 
-def _of(table: str, columns: str) -> str:
-    return ", ".join(f"{table}.{column}" for column in columns.split(", "))
+def _of(table: str, columns: Sequence[str]) -> str:
+    return ", ".join(f"{table}.{column}" for column in columns)
 
 
 def _final_id() -> int:
@@ -262,7 +354,7 @@ def locked_progress() -> BookProgress:
 
 
 def _forget(known: BookProgress) -> None:
-    for rows in (BookDay.objects.all(), BookCohort.objects.all(), OpenHold.objects.all()):
-        rows.delete()
+    for sums in (BookDay, BookCohort, BookCause, BookJoined, BookActive, OpenHold):
+        sums._default_manager.all().delete()
     known.last_entry = 0
     known.save(update_fields=["last_entry"])
