@@ -61,6 +61,7 @@ _VIEWER = _view(
     *("earningpolicy", "earningrule", "campaign", "rulesimulation"),
     *("shoporder", "earning", "earningmovement", "orderlistening"),
     *("tierscheme", "tierstanding", "tierchange", "tiergrant"),
+    *("bookcause", "bookjoined"),
     "notification",
 ) | {"giftcard_provider.view_failedcall"}
 _SUPPORT = _VIEWER | {

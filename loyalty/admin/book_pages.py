@@ -50,12 +50,16 @@ PAGES: Sequence[tuple[str, str, StrOrPromise]] = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a table: text, or an amount on the right; `href` makes it a link."""
+    """A cell of a table: text, or an amount on the right; `href` makes it a link.
+
+    `beside` is the same amount in another unit.
+    """
 
     text: StrOrPromise
     is_figure: bool = False
     href: str = ""
     kind: str = ""
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

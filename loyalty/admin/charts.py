@@ -15,6 +15,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 68, 8, 10, 24
 _STEPS = (1, 2, 5)
 _LINES = 4
 _HALF_A_LABEL = 28
+_LETTER = 10  # so wide is a letter of a label on a telephone
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,15 @@ def columns(
     `axis` are the lines and their texts; `texts` are the labels in full.
     """
     top = max((value for value, _text in axis), default=0) or 1
-    room, tall = WIDTH - _LEFT - _RIGHT, height - _TOP - _BOTTOM
+    left = max(_LEFT, *(_LETTER * len(text) + 6 for _value, text in axis))
+    room, tall = WIDTH - left - _RIGHT, height - _TOP - _BOTTOM
     slot = room / max(len(labels), 1)
     bar = max(slot * 0.8 / max(len(series), 1), 1)
     bars = [
         format_html(
             '<rect class="chart-{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>',
             number + 1,
-            _n(_LEFT + index * slot + slot * 0.1 + number * bar),
+            _n(left + index * slot + slot * 0.1 + number * bar),
             _n(_TOP + tall - tall * value / top),
             _n(max(bar - 0.5, 0.5)),
             _n(tall * value / top),
@@ -58,13 +60,14 @@ def columns(
         for index, (label, value) in enumerate(zip(texts or labels, each.values, strict=True))
         if value > 0
     ]
-    every = max(-(-len(labels) // 6), 1)
+    widest = _LETTER * max(map(len, labels), default=0) + 8
+    every = max(-(-len(labels) * widest // room), 1)
     ticks = [
-        _tick(_LEFT + index * slot + slot / 2, height - 7, label)
+        _tick(left + index * slot + slot / 2, height - 7, label)
         for index, label in enumerate(labels)
         if index % every == 0
     ]
-    return _svg(name, title, height, [*_grid(axis, top, tall), *bars, *ticks])
+    return _svg(name, title, height, [*_grid(axis, top, tall, left), *bars, *ticks])
 
 
 def _tick(x: float, y: int, label: str) -> SafeString:
@@ -183,20 +186,22 @@ def steps_to(highest: int) -> list[int]:
         size *= 10
 
 
-def _grid(axis: Sequence[tuple[int, str]], top: int, tall: int) -> list[SafeString]:
+def _grid(
+    axis: Sequence[tuple[int, str]], top: int, tall: int, left: int = _LEFT
+) -> list[SafeString]:
     parts: list[SafeString] = []
     for value, text in axis:
         y = _TOP + tall - tall * value / top
         parts.append(
             format_html(
                 '<line class="chart-grid" x1="{}" x2="{}" y1="{}" y2="{}"/>',
-                _LEFT,
+                left,
                 WIDTH - _RIGHT,
                 _n(y),
                 _n(y),
             )
         )
-        parts.append(_text(_LEFT - 6, y + 4, text, "end"))
+        parts.append(_text(left - 6, y + 4, text, "end"))
     return parts
 
 

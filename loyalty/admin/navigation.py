@@ -3,6 +3,8 @@
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.admin.book_pages import PAGES
+from loyalty.admin.program_pages import PAGES as PROGRAM_PAGES
+from loyalty.admin.program_pages import SEE
 from loyalty.back_office import BackOfficeSite, Entry, Section
 
 BackOfficeSite.sections[:] = [
@@ -29,6 +31,7 @@ BackOfficeSite.sections[:] = [
         "earning",
         _("Loyalty programs"),
         [
+            *(Entry(name, label, SEE) for name, label in PROGRAM_PAGES),
             Entry("loyalty.earningrule"),
             Entry("loyalty.campaign"),
             Entry("loyalty.tierscheme"),

@@ -14,6 +14,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from loyalty.admin.book_pages import query
 from loyalty.admin.columns import page_of
 from loyalty.admin.earning_pages import (
     as_it_was,
@@ -32,6 +33,7 @@ from loyalty.admin.earning_texts import (
 )
 from loyalty.admin.formats import shown_day
 from loyalty.admin.forms.earning import PolicyForm, example_value
+from loyalty.admin.program_pages import SEE
 from loyalty.admin.tiers import state_of_scheme
 from loyalty.earning import engine, rules
 from loyalty.models import EarningPolicy, EarningRule, Program
@@ -58,6 +60,10 @@ class ProgramEarningURLs(admin.ModelAdmin[Any]):
         row = context["original"]
         if row and row.kind == Program.Kind.LOYALTY and has(request, "view_earningrule"):
             button = {"label": gettext_lazy("Earning"), "url": earning_url(row)}
+            context["extra_buttons"] = [*context.get("extra_buttons", ()), button]
+        if row and row.kind == Program.Kind.LOYALTY and request.user.has_perm(SEE):
+            url = f"{reverse('admin:program_figures')}{query(program=row.pk)}"
+            button = {"label": gettext_lazy("Figures"), "url": url}
             context["extra_buttons"] = [*context.get("extra_buttons", ()), button]
         return super().render_change_form(request, context, *args, **kwargs)
 

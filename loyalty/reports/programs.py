@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
 from django.db import connection
-from django.db.models import F, Q, Sum
+from django.db.models import F, OuterRef, Q, Subquery, Sum
 from django.utils import timezone
 
 from loyalty.models import BookProgress, Bucket, Earning, Grant, OperationKind, Origin, Program
@@ -59,7 +59,8 @@ _JOINED = f"""
     ) together GROUP BY joined, month, exponent
 """
 _MEMBERS = """
-    SELECT date_trunc('month', local)::date, count(*) FILTER (WHERE local >= %(first)s),
+    SELECT date_trunc('month', local)::date,
+           count(*) FILTER (WHERE local >= %(first)s AND local < %(after)s),
            count(*) FILTER (WHERE local < %(after)s), count(*) FILTER (WHERE is_open)
     FROM (
         SELECT created_at AT TIME ZONE %(zone)s AS local, status <> 'closed' AS is_open
@@ -137,7 +138,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Wallets opened in a month, as far as it is in the period; and how many are open by now."""
+    """Wallets opened in a month: in the period, by its end, and how many are still open now."""
 
     new: int
     by_then: int
@@ -253,17 +254,19 @@ def cohorts(program: Program) -> list[Cohort]:
 def pending(program: Program) -> Pending:
     """What is earned and not usable yet, now."""
     net = F("credited") - F("taken") - F("forgiven")
-    waits = Earning.objects.filter(Q(due__gt=net), rule__program=program).aggregate(
-        units=Sum(F("due") - net)
-    )
+    waits = Earning.objects.filter(Q(due__gt=net), rule__program=OuterRef("pk")).order_by()
     booked = Grant.objects.filter(
-        card__program=program,
+        card__program=OuterRef("pk"),
         origin=Origin.EARNING,
         valid_from__gt=timezone.now(),
         remaining__gt=0,
-    ).aggregate(units=Sum("remaining"))
+    ).order_by()
+    found = Program.objects.values_list(
+        Subquery(waits.values("rule__program").values(units=Sum(F("due") - net))),
+        Subquery(booked.values("card__program").values(units=Sum("remaining"))),
+    ).get(pk=program.pk)
     scale = finest(1, currency=program.store.currency, exponent=program.exponent)
-    return Pending(int(waits["units"] or 0) * scale, int(booked["units"] or 0) * scale)
+    return Pending(*(int(units or 0) * scale for units in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,5 +410,5 @@ def _cohort(
     return cohort
 
 
-def _parameters(program: Program, known: BookProgress) -> dict[str, object]:
+def _parameters(program: Program, known: BookProgress) -> dict[str, int]:
     return {"program": program.pk, "covered": covered(program.store, known)}

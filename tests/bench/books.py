@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 DAYS = 730
 LIMIT = 5.0  # seconds that a page of the books may take
-FROM_ENTRIES = {"outstanding now", "roll-forward of a year", "redemption and breakage"}
+FROM_ENTRIES = {
+    *("outstanding now", "roll-forward of a year", "redemption and breakage"),
+    "a program's figures",
+}
 # A card is issued on its day, pays a month later, and that is settled after another month.
 SPREAD = """
     UPDATE loyalty_giftcard SET program_id = (%(programs)s::bigint[])[1 + id %% 3];
@@ -54,7 +57,7 @@ def spread() -> None:
     from loyalty.models import Program
 
     store = Program.objects.get().store
-    kinds = (Program.Kind.RETURN_CREDIT, Program.Kind.PROMOTION)
+    kinds = (Program.Kind.RETURN_CREDIT, Program.Kind.LOYALTY)
     for kind in kinds:
         Program.objects.create(store=store, kind=kind, name=str(kind.label))
     programs = list(Program.objects.order_by("pk").values_list("pk", flat=True))
@@ -89,6 +92,9 @@ def pages() -> Iterator[tuple[str, str]]:
         ("roll-forward of a year", "books_roll_forward", year),
         ("roll-forward, CSV", "books_roll_forward", f"{year}&format=csv"),
         ("redemption and breakage", "books_curves", ""),
+        ("a program's figures", "program_figures", ""),
+        ("a program's figures at a past instant", "program_figures", f"at={past}T15:30"),
+        ("a program's members", "program_members", ""),
         ("expiring money", "books_expiring", "days=90"),
         ("open holds", "books_holds", "days=30"),
     ):

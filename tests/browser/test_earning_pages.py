@@ -19,6 +19,7 @@ from tests.loyalty.earning.builders import (
     make_campaign,
     make_earning_program,
     make_rule,
+    make_scheme,
     returned,
     take,
 )
@@ -31,6 +32,7 @@ def program() -> Program:
     make_rule(program, name="10 pontos por real", points=10)
     make_rule(program, name="Primeira compra", points=20, first_order_only=True, priority=50)
     make_campaign(program, name="Semana Aurora", budget=10**6 * 25)
+    make_scheme(program)
     take(
         program.store,
         returned(an_order(219_90), 49_90),
@@ -60,6 +62,18 @@ def test_every_page(
         ("customer_change", Customer.objects.get()),
     ):
         page = seat.open(reverse(f"admin:loyalty_{name}", args=[row.pk]))
+
+        seat.check()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+@pytest.mark.parametrize(("width", "is_dark"), [(1300, True), (390, False)])
+def test_the_figures_of_a_program(
+    desk: Callable[..., Desk], boss: User, program: Program, width: int, *, is_dark: bool
+) -> None:
+    seat = desk(boss, language="pt-BR", width=width, is_dark=is_dark)
+    for name in ("program_figures", "program_members"):
+        page = seat.open(f"{reverse(f'admin:{name}')}?program={program.pk}&first=2026-01-01")
 
         seat.check()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name

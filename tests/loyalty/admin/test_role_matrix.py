@@ -212,6 +212,8 @@ PAGES = [
     line("books: outstanding", page("books_outstanding"), F, A),
     line("books: roll-forward", page("books_roll_forward"), F, A),
     line("books: curves", page("books_curves"), F, A),
+    line("a program's figures", page("program_figures"), *ALL),
+    line("a program's members", page("program_members"), *ALL),
     line("own password, changed", page("password_change_done"), *ALL),
     line("search", page("search"), *ALL),
     line("why a card did not appear", page("verdicts"), *ALL),

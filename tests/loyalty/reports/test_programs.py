@@ -296,7 +296,7 @@ def test_members_are_the_wallets_by_the_month_of_their_opening(seed: str) -> Non
     for card in cards:
         day = local_day(card.created_at, program)
         counts = expected[day.replace(day=1)]
-        counts[0] += day >= first
+        counts[0] += first <= day <= last
         counts[1] += day <= last
         counts[2] += card.status != "closed"
     assert found == {month: Joined(*counts) for month, counts in expected.items()}

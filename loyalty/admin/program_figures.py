@@ -1,0 +1,351 @@
+"""A loyalty program in figures: what it gave and what for, what became of it, what it owes."""
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from loyalty import back_office
+from loyalty.admin import charts
+from loyalty.admin.base import NOTHING, shown_moment
+from loyalty.admin.book_pages import (
+    Cell,
+    Row,
+    Table,
+    allowed,
+    day_text,
+    month_text,
+    number_cell,
+    percent_text,
+)
+from loyalty.admin.program_pages import (
+    SEE,
+    File,
+    Unit,
+    chosen_program,
+    file_links,
+    instant_of,
+    period_of,
+    program_page,
+    shown_table,
+    wanted_file,
+)
+from loyalty.models import Origin, Program
+from loyalty.reports import programs as reports
+from loyalty.reports.programs import Cost, Figures, Pending, Turnover, permille
+
+_COLUMNS: Mapping[str, StrOrPromise] = {
+    "opening": _("owed before"),
+    "earned": _("earned"),
+    "rewarded": _("rewards of the store"),
+    "given": _("given otherwise"),
+    "taken_back": _("taken back"),
+    "spent": _("spent"),
+    "refunded": _("refunded"),
+    "expired": _("expired"),
+    "removed": _("removed"),
+    "restored": _("restored"),
+    "closing": _("owed after"),
+}
+_LESS = {"taken_back", "spent", "expired", "removed"}
+_RARE = {"rewarded", "given", "removed", "restored"}  # left out while they say nothing
+_OWED: Mapping[str, StrOrPromise] = {
+    "available": _("available"),
+    "held": _("held"),
+    "outstanding": _("outstanding"),
+}
+_COSTS: Mapping[str, StrOrPromise] = {
+    "given": _("given"),
+    "taken_back": _("taken back"),
+    "net": _("cost"),
+}
+_MOST_BARS = 8
+
+
+def figures_page(request: HttpRequest) -> HttpResponse:
+    """The figures of a period; what is owed as of an instant."""
+    programs, program = chosen_program(request)
+    if program is None:
+        return program_page(request, "program_figures", programs, None)
+    first, last = period_of(request, program)
+    at = instant_of(request, program)
+    shown = _Shown(
+        program, reports.figures(program, first, last, at=at), Unit(program), first, last
+    )
+    if file := wanted_file(request, program, shown.files(at)):
+        return file  # type: ignore[return-value]
+    return program_page(
+        request,
+        "program_figures",
+        programs,
+        program,
+        first=first.isoformat(),
+        last=last.isoformat(),
+        days=(day_text(first), day_text(last)),
+        at=f"{at:%Y-%m-%dT%H:%M:%S}" if at else "",
+        as_of=shown_moment(at or timezone.now(), program.store),
+        zone=program.store.time_zone,
+        tiles=shown.tiles(reports.pending(program)),
+        owed=shown.owed(),
+        months=shown.months(),
+        costs=shown.costs(),
+        joined=shown.joined(),
+        charts=shown.charts(),
+        links=file_links(request, shown.files(at)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The figures as the page writes them."""
+
+    program: Program
+    found: Figures
+    unit: Unit
+    first: datetime.date
+    last: datetime.date
+
+    def tiles(self, pending: Pending) -> list[tuple[StrOrPromise, str, str]]:
+        """The figures of the period at a glance: label, figure, and what stands below."""
+        whole, ever = self.found.whole, self.found.ever
+        new, open_now = self._new_members(), self._open_members()
+        waiting = pending.waits + pending.booked
+        return [
+            (
+                _("members now"),
+                str(number_cell(open_now).text),
+                str(_("%(number)s new in the period") % {"number": number_cell(new).text}),
+            ),
+            self._tile(_("earned"), whole.earned + whole.rewarded),
+            self._tile(_("spent"), whole.used),
+            self._tile(_("expired"), whole.expired),
+            self._tile(_("taken back"), whole.taken_back),
+            (
+                _("redemption rate"),
+                _rate(whole),
+                str(_("%(rate)s since the beginning") % {"rate": _rate(ever)}),
+            ),
+            self._tile(_("pending now"), waiting),
+            self._tile(_("owed after the period"), whole.closing),
+        ]
+
+    def _tile(self, label: StrOrPromise, amount: int) -> tuple[StrOrPromise, str, str]:
+        return label, self.unit.text(amount), self.unit.beside(amount)
+
+    def owed(self) -> Table:
+        """What the store owes as of the instant."""
+        amounts = [getattr(self.found.owed, name) for name in _OWED]
+        table = shown_table(
+            _("Liability"),
+            [Cell(_("program")), *(Cell(label, is_figure=True) for label in _OWED.values())],
+            self.unit,
+        )
+        cells = self.unit.cells(amounts, self.unit.digits(amounts))
+        table.rows = [Row([Cell(str(self.program)), *cells])]
+        return table
+
+    def months(self) -> Table:
+        """The way from what was owed before to what is owed after, month by month."""
+        whole = self.found.whole
+        names = [name for name in _COLUMNS if name not in _RARE or getattr(whole, name)]
+        table = shown_table(
+            _("Month by month"),
+            [
+                Cell(_("month")),
+                *(Cell(_COLUMNS[name], is_figure=True) for name in names),
+                Cell(_("redemption rate"), is_figure=True),
+            ],
+            self.unit,
+        )
+        turnovers = [*self.found.months.values(), whole]
+        digits = self.unit.digits([getattr(each, name) for each in turnovers for name in names])
+
+        def row(label: StrOrPromise, turnover: Turnover, *, is_total: bool = False) -> Row:
+            amounts = (getattr(turnover, name) * (-1 if name in _LESS else 1) for name in names)
+            rate = Cell(_rate(turnover), is_figure=True)
+            return Row([Cell(label), *self.unit.cells(amounts, digits), rate], is_total=is_total)
+
+        table.rows = [row(month_text(month), each) for month, each in self.found.months.items()]
+        table.rows.append(row(_("whole period"), whole, is_total=True))
+        return table
+
+    def costs(self) -> Table:
+        """What each rule and campaign cost, and what came otherwise."""
+        costs = self.found.costs
+        table = shown_table(
+            _("Cost by rule and campaign"),
+            [
+                *(Cell(_("given by")), Cell(_("campaign"))),
+                Cell(_("credits"), is_figure=True),
+                *(Cell(label, is_figure=True) for label in _COSTS.values()),
+                Cell(_("share"), is_figure=True),
+            ],
+            self.unit,
+        )
+        total = sum(cost.net for cost in costs)
+        digits = self.unit.digits([getattr(cost, name) for cost in costs for name in _COSTS])
+        for cost in costs:
+            amounts = (getattr(cost, name) for name in _COSTS)
+            share = permille(cost.net, total) if total > 0 and cost.net > 0 else 0
+            table.rows.append(
+                Row(
+                    [
+                        *(Cell(_source(cost)), Cell(cost.campaign_name or NOTHING)),
+                        number_cell(cost.times),
+                        *self.unit.cells(amounts, digits),
+                        Cell(percent_text(share), is_figure=True),
+                    ]
+                )
+            )
+        if costs:
+            sums = (sum(getattr(cost, name) for cost in costs) for name in _COSTS)
+            heads = [Cell(_("total")), Cell(""), number_cell(sum(cost.times for cost in costs))]
+            table.rows.append(
+                Row([*heads, *self.unit.cells(sums, digits), Cell("")], is_total=True)
+            )
+        return table
+
+    def joined(self) -> Table:
+        """New members by month, and how many there were at its end."""
+        labels = [
+            Cell(_("month")),
+            Cell(_("new members"), is_figure=True),
+            Cell(_("members so far"), is_figure=True),
+        ]
+        table = shown_table(_("Members"), labels)
+        table.rows = [
+            Row([Cell(month_text(month)), number_cell(new), number_cell(so_far)])
+            for month, new, so_far in self._members()
+        ]
+        return table
+
+    def charts(self) -> dict[str, SafeString]:
+        """The months, the costs and the members as pictures."""
+        months = self.found.months
+        short = [f"{month:%Y-%m}" for month in months]
+        named = [month_text(month) for month in months]
+        turnovers = list(months.values())
+        moved = [
+            self.unit.series(_("earned"), [each.earned + each.rewarded for each in turnovers]),
+            self.unit.series(_("spent"), [max(each.used, 0) for each in turnovers]),
+            self.unit.series(_("expired"), [each.expired for each in turnovers]),
+        ]
+        owed = [self.unit.series(_("owed after"), [each.closing for each in turnovers])]
+        members = self._members()
+        new = [
+            charts.Series(
+                _("new members"),
+                [each[1] for each in members],
+                [str(number_cell(each[1]).text) for each in members],
+            )
+        ]
+        steps = charts.steps_to(max((each[1] for each in members), default=0))
+        return {
+            "moved": charts.columns(
+                _("Earned, spent and expired by month"),
+                short,
+                moved,
+                name="moved",
+                axis=self.unit.axis(moved),
+                texts=named,
+            ),
+            "owed": charts.columns(
+                _("Owed at the end of each month"),
+                short,
+                owed,
+                name="owed",
+                axis=self.unit.axis(owed),
+                texts=named,
+            ),
+            "costs": charts.bars(
+                _("Cost by rule and campaign"),
+                [
+                    (
+                        " · ".join(filter(None, (_source(cost), cost.campaign_name))),
+                        max(cost.net, 0),
+                        self.unit.text(cost.net),
+                    )
+                    for cost in self.found.costs[:_MOST_BARS]
+                ],
+                name="costs",
+            ),
+            "joined": charts.columns(
+                _("New members by month"),
+                short,
+                new,
+                name="joined",
+                axis=[(step, str(number_cell(step).text)) for step in steps],
+                texts=named,
+            ),
+        }
+
+    def files(self, at: datetime.datetime | None) -> Mapping[str, File]:
+        """Each table for spreadsheets."""
+        unit = self.unit
+        return {
+            "months": File([_("month"), *unit.header(_COLUMNS.values())], list(self._month_rows())),
+            "costs": File(
+                [
+                    *(_("given by"), _("campaign"), _("credits")),
+                    *unit.header(_COSTS.values()),
+                ],
+                [
+                    (
+                        *(_source(cost), cost.campaign_name, cost.times),
+                        *unit.values(getattr(cost, name) for name in _COSTS),
+                    )
+                    for cost in self.found.costs
+                ],
+            ),
+            "owed": File(
+                [_("program"), _("as of"), *unit.header(_OWED.values())],
+                [
+                    (
+                        self.program.name,
+                        at or timezone.localtime(timezone.now(), self.program.store.zone),
+                        *unit.values(getattr(self.found.owed, name) for name in _OWED),
+                    )
+                ],
+            ),
+            "members": File([_("month"), _("new members"), _("members so far")], self._members()),
+        }
+
+    def _month_rows(self) -> Iterator[Sequence[object]]:
+        for month, turnover in self.found.months.items():
+            yield month, *self.unit.values(getattr(turnover, name) for name in _COLUMNS)
+
+    def _members(self) -> list[tuple[datetime.date, int, int]]:
+        """Of each month of the period: how many came, and how many had come by its end."""
+        joined = self.found.joined
+        so_far = sum(each.by_then - each.new for each in joined.values())
+        rows = []
+        for month in self.found.months:
+            new = joined[month].new if month in joined else 0
+            so_far += new
+            rows.append((month, new, so_far))
+        return rows
+
+    def _new_members(self) -> int:
+        return sum(each.new for each in self.found.joined.values())
+
+    def _open_members(self) -> int:
+        return sum(each.still_open for each in self.found.joined.values())
+
+
+def _source(cost: Cost) -> str:
+    """The rule, or the other way in which credit was given."""
+    return cost.name or str(Origin(cost.source).label)
+
+
+def _rate(turnover: Turnover) -> str:
+    return NOTHING if turnover.redeemed is None else percent_text(turnover.redeemed)
+
+
+back_office.BackOfficeSite.pages.append(
+    back_office.Page("programs/figures/", "program_figures", allowed(SEE, figures_page))
+)
