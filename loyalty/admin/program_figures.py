@@ -33,6 +33,7 @@ from loyalty.admin.program_pages import (
     period_of,
     program_page,
     shown_table,
+    summed,
     wanted_file,
 )
 from loyalty.models import Origin, Program
@@ -347,5 +348,9 @@ def _rate(turnover: Turnover) -> str:
 
 
 back_office.BackOfficeSite.pages.append(
-    back_office.Page("programs/figures/", "program_figures", allowed(SEE, figures_page))
+    back_office.Page(
+        "programs/figures/",
+        "program_figures",
+        allowed(SEE, summed("program_figures", figures_page)),
+    )
 )

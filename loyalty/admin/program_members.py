@@ -28,6 +28,7 @@ from loyalty.admin.program_pages import (
     file_links,
     program_page,
     shown_table,
+    summed,
     wanted_file,
 )
 from loyalty.models import Program, TierStanding
@@ -189,5 +190,9 @@ def _cohort_rows(found: Sequence[Cohort], unit: Unit) -> Iterator[Sequence[objec
 
 
 back_office.BackOfficeSite.pages.append(
-    back_office.Page("programs/members/", "program_members", allowed(SEE, members_page))
+    back_office.Page(
+        "programs/members/",
+        "program_members",
+        allowed(SEE, summed("program_members", members_page)),
+    )
 )

@@ -3,10 +3,12 @@
 import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +21,7 @@ from loyalty.admin.book_pages import (
     EXPORT,
     Cell,
     Table,
+    View,
     amount_text,
     day_of,
     download,
@@ -28,6 +31,7 @@ from loyalty.admin.book_pages import (
 )
 from loyalty.models import Program
 from loyalty.reports.amounts import as_decimal, digits_of, finest
+from loyalty.reports.programs import StillSumming
 
 SEE = "loyalty.view_bookcause"
 MOST = 36  # months on a page
@@ -176,13 +180,15 @@ def program_page(
     name: str,
     programs: Sequence[Program],
     program: Program | None,
+    *,
+    template: str = "",
     **context: Any,
 ) -> TemplateResponse:
     """One of the pages, with the tabs that lead to the other."""
     asked = {"program": program.pk} if program else {}
     return TemplateResponse(
         request,
-        f"admin/programs/{name.removeprefix('program_')}.html",
+        f"admin/programs/{template or name.removeprefix('program_')}.html",
         {
             **admin.site.each_context(request),
             "title": f"{program}: {dict(PAGES)[name]}" if program else dict(PAGES)[name],
@@ -199,6 +205,22 @@ def program_page(
             **context,
         },
     )
+
+
+def summed(name: str, view: View) -> View:
+    """The page, once its sums are made; until then how far they are."""
+
+    @wraps(view)
+    def readable(request: HttpRequest) -> HttpResponse:
+        try:
+            return view(request)
+        except StillSumming as problem:
+            found = chosen_program(request)
+            answer = program_page(request, name, *found, template="summing", left=problem.left)
+            answer.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+            return answer
+
+    return readable
 
 
 def file_links(request: HttpRequest, tables: Iterable[str]) -> Mapping[str, str]:

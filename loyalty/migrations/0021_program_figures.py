@@ -1,4 +1,4 @@
-"""What the page of a loyalty program is made of; the sums are made again, with it."""
+"""What the page of a loyalty program is made of; the worker fills it."""
 
 import django.db.models.deletion
 import django.db.models.expressions
@@ -61,23 +61,6 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'months of wallets',
             },
         ),
-        migrations.AlterField(
-            model_name='giftcard',
-            name='program',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='cards', to='loyalty.program', verbose_name='program'),
-        ),
-        migrations.AddIndex(
-            model_name='earning',
-            index=models.Index(condition=models.Q(('due__gt', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('credited'), '-', models.F('taken')), '-', models.F('forgiven')))), fields=['rule'], name='earning_pending'),
-        ),
-        migrations.AddIndex(
-            model_name='giftcard',
-            index=models.Index(fields=['program', 'created_at'], include=('status',), name='card_joined'),
-        ),
-        migrations.AddIndex(
-            model_name='grant',
-            index=models.Index(condition=models.Q(('origin', 'earning')), fields=['valid_from'], name='grant_earned_start'),
-        ),
         migrations.AddField(
             model_name='bookactive',
             name='card',
@@ -114,11 +97,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='bookjoined',
             constraint=models.UniqueConstraint(fields=('program', 'joined', 'month', 'store', 'currency', 'exponent'), name='book_joined_once'),
-        ),
-        # The books are right without the sums; the job makes them again, now with these.
-        migrations.RunSQL(
-            "DELETE FROM loyalty_bookday; DELETE FROM loyalty_bookcohort; DELETE FROM loyalty_openhold;"
-            " UPDATE loyalty_bookprogress SET last_entry = 0;",
-            reverse_sql=migrations.RunSQL.noop,
         ),
     ]

@@ -19,9 +19,9 @@ from loyalty.models.transaction import Transaction
 
 
 class BookProgress(models.Model):
-    """The one row that says how far the sums are: up to which entry, and by which time zones.
+    """How far a part of the sums is: up to which entry, and by which time zones.
 
-    Its row lock lets one process at a time add to the sums.
+    One row for each part (`loyalty.reports.parts`). Its lock lets one process at a time add to it.
     """
 
     last_entry = models.BigIntegerField(_("last entry"), default=0)

@@ -11,8 +11,9 @@ from django.utils import timezone
 from loyalty.models import Origin, Store
 from loyalty.reports.amounts import finest
 from loyalty.reports.flows import Kind
+from loyalty.reports.parts import MOVED
 from loyalty.reports.roll_forward import months_between
-from loyalty.reports.sums import MOVED, covered, one_snapshot, progress
+from loyalty.reports.sums import covered, one_snapshot, progress
 
 _COLUMNS = "program_id, currency, exponent, funding, origin, landing_origin, source, target"
 _COHORTS = f"""

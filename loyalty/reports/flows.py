@@ -9,7 +9,8 @@ from django.db import connection
 
 from loyalty.models import BookProgress, Store
 from loyalty.reports.amounts import finest
-from loyalty.reports.sums import MOVED, covered
+from loyalty.reports.parts import MOVED
+from loyalty.reports.sums import covered
 
 Period = Literal["month", "week"]
 Until = datetime.date | datetime.datetime

@@ -18,9 +18,11 @@ from loyalty.models import BookProgress, Bucket, Earning, Grant, OperationKind, 
 from loyalty.reports.amounts import finest
 from loyalty.reports.flows import flows
 from loyalty.reports.outstanding import Position, positions
+from loyalty.reports.parts import BOOKS, CAUSED, MOVED, PROGRAMS
 from loyalty.reports.roll_forward import months_between
-from loyalty.reports.sums import CAUSED, MOVED, covered, one_snapshot, progress
+from loyalty.reports.sums import covered, one_snapshot, progress_of, waiting
 
+READABLE = 300_000  # entries that are not in the sums yet and are read in about three seconds
 _TAIL = f"""
     WITH moved AS ({MOVED} WHERE card.program_id = %(program)s AND entry.id > %(covered)s),
     caused AS ({CAUSED})
@@ -68,6 +70,14 @@ _MEMBERS = """
     ) wallet GROUP BY 1 ORDER BY 1
 """
 _OWED = {Bucket.AVAILABLE, Bucket.HELD}
+
+
+class StillSumming(Exception):
+    """More entries are not in the sums yet than can be read in the time of a page; `left`."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__(left)
+        self.left = left
 
 
 @dataclass(slots=True)
@@ -216,11 +226,15 @@ def figures(
     *,
     at: datetime.datetime | None = None,
 ) -> Figures:
-    """The figures of the days from `first` to `last`, and what is owed `at` an instant or now."""
+    """The figures of the days from `first` to `last`, and what is owed `at` an instant or now.
+
+    Raises `StillSumming`.
+    """
     with one_snapshot():
-        known = progress()
+        books, known = progress_of(BOOKS, PROGRAMS)
+        _readable(program, known)
         movements = _movements(program, known, first, last)
-        owed = positions(flows(program.store, known, until=at))
+        owed = positions(flows(program.store, books, until=at))
         joined = _members(program, first, last)
     months = {month: Turnover() for month in months_between(first, last)}
     before, costs = Turnover(), _Costs()
@@ -240,10 +254,15 @@ def figures(
 
 
 def cohorts(program: Program) -> list[Cohort]:
-    """The months in which wallets were opened, oldest first, each up to now."""
+    """The months in which wallets were opened, oldest first, each up to now.
+
+    Raises `StillSumming`.
+    """
     last = timezone.localdate(timezone=program.store.zone)
     with one_snapshot():
-        changes = _joined(program, progress())
+        [known] = progress_of(PROGRAMS)
+        _readable(program, known)
+        changes = _joined(program, known)
         joined = _members(program, datetime.date.min, datetime.date.max)
     return [
         _cohort(month, joined[month].new if month in joined else 0, changes[month], last)
@@ -408,6 +427,12 @@ def _cohort(
         so_far = Age(change.active, so_far.given + change.given, so_far.spent + change.spent)
         cohort.ages.append(so_far)
     return cohort
+
+
+def _readable(program: Program, known: BookProgress) -> None:
+    left = waiting([program.store], known)
+    if left > READABLE:
+        raise StillSumming(left)
 
 
 def _parameters(program: Program, known: BookProgress) -> dict[str, int]:

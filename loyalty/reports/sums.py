@@ -17,17 +17,8 @@ from django.db import connection
 from django.db.transaction import atomic
 from django.utils import timezone
 
-from loyalty.models import (
-    BookActive,
-    BookCause,
-    BookCohort,
-    BookDay,
-    BookJoined,
-    BookProgress,
-    Entry,
-    OpenHold,
-    Store,
-)
+from loyalty.models import BookProgress, Entry, Store
+from loyalty.reports.parts import BOOKS, CAUSED, MOVED, PARTS, Part, Sums
 
 CHUNK = 50_000  # entries that are added in one transaction
 PATIENCE = 5.0  # seconds that a run waits for a transaction that is writing entries
@@ -35,144 +26,6 @@ _PAUSE = 0.02
 
 log = logging.getLogger(__name__)
 
-_PROGRESS = 1  # the primary key of the only row
-
-# The entries with everything that they are summed by. The days and months are those of the store,
-# and PostgreSQL alone works them out, so that no two clocks' rules are mixed.
-MOVED = """
-    SELECT entry.id, card.store_id, card.program_id, card.currency, card.exponent, lot.funding,
-           lot.origin, coalesce(landing.origin, '') AS landing_origin, entry.source, entry.target,
-           entry.amount, entry.created_at, entry.transaction_id, entry.operation_id, entry.card_id,
-           (entry.created_at AT TIME ZONE store.time_zone)::date AS day,
-           date_trunc('month', card.created_at AT TIME ZONE store.time_zone)::date AS joined,
-           date_trunc('month', lot.created_at AT TIME ZONE store.time_zone)::date AS issued
-    FROM loyalty_entry entry
-    JOIN loyalty_giftcard card ON card.id = entry.card_id
-    JOIN loyalty_store store ON store.id = card.store_id
-    JOIN loyalty_grant lot ON lot.id = entry.grant_id
-    LEFT JOIN loyalty_grant landing ON landing.id = entry.landing_grant_id
-"""
-# Of these, what moved in loyalty programs and what for. A step of an earning is written down before
-# the ledger is asked with its request id, so that each of its entries finds it.
-CAUSED = """
-    SELECT moved.*, operation.kind AS verb, coalesce(earning.rule_id, 0) AS rule,
-           coalesce(earning.campaign_id, 0) AS campaign,
-           date_trunc('month', moved.day)::date AS month,
-           CASE WHEN moved.source = 'outside' THEN moved.amount
-                WHEN moved.target = 'removed' AND operation.kind = 'cancel' THEN -moved.amount
-                ELSE 0 END AS given,
-           CASE 'spent' WHEN moved.target THEN moved.amount WHEN moved.source THEN -moved.amount
-                ELSE 0 END AS spent,
-           (moved.source, moved.target) = ('available', 'held')
-           OR moved.source = 'outside' AND moved.origin IN ('earning', 'reward') AS is_active
-    FROM moved
-    JOIN loyalty_program program ON program.id = moved.program_id AND program.kind = 'loyalty'
-    JOIN loyalty_operation operation ON operation.id = moved.operation_id
-    LEFT JOIN loyalty_earningmovement step
-           ON moved.origin = 'earning' AND step.request_id = operation.request_id
-          AND step.card_id = moved.card_id
-    LEFT JOIN loyalty_earning earning ON earning.id = step.earning_id
-"""
-_LINE = "store_id, program_id, currency, exponent, funding, origin, landing_origin, source, target"
-_DAYS = f"""
-    SELECT {_LINE}, day, sum(amount) AS amount, count(*) AS count
-    FROM moved GROUP BY {_LINE}, day
-"""
-_COHORTS = f"""
-    SELECT {_LINE}, issued, date_trunc('month', day)::date AS month, sum(amount) AS amount,
-           count(*) AS count
-    FROM moved GROUP BY {_LINE}, issued, date_trunc('month', day)::date
-"""
-_CAUSE = (
-    "program_id, day, store_id, currency, exponent, origin, verb, rule, campaign, source, target"
-)
-_CAUSES = f"""
-    SELECT {_CAUSE}, sum(amount) AS amount, count(*) AS count FROM caused GROUP BY {_CAUSE}
-"""
-_JOINED = "program_id, joined, month, store_id, currency, exponent"
-_JOINS = f"""
-    SELECT {_JOINED}, sum(given) AS given, sum(spent) AS spent,
-           count(DISTINCT card_id) FILTER (WHERE is_active) AS active
-    FROM caused GROUP BY {_JOINED}
-"""
-# A wallet is active in a month once, whatever chunk says it first.
-_NEWLY_JOINED = f"""
-    SELECT {_JOINED}, sum(given), sum(spent), sum(active) FROM (
-        SELECT {_JOINED}, given, spent, 0 AS active FROM caused
-        UNION ALL
-        SELECT {_JOINED}, 0, 0, count(DISTINCT card_id)
-        FROM caused JOIN marked USING (card_id, month) GROUP BY {_JOINED}
-    ) together GROUP BY {_JOINED}
-"""
-_HOLDS = """
-    SELECT transaction_id, store_id, currency, exponent, min(created_at) AS opened_at,
-           sum(CASE WHEN target = 'held' THEN amount ELSE -amount END) AS amount
-    FROM moved WHERE 'held' IN (source, target)
-    GROUP BY transaction_id, store_id, currency, exponent
-"""
-_ADD = f"""
-    WITH moved AS MATERIALIZED (
-        {MOVED} WHERE entry.id > %(after)s AND entry.id <= %(upto)s
-    ), days AS (
-        INSERT INTO loyalty_bookday AS known ({_LINE}, day, amount, count) {_DAYS}
-        ON CONFLICT ({_LINE}, day) DO UPDATE
-        SET amount = known.amount + EXCLUDED.amount, count = known.count + EXCLUDED.count
-    ), cohorts AS (
-        INSERT INTO loyalty_bookcohort AS known ({_LINE}, issued, month, amount, count) {_COHORTS}
-        ON CONFLICT ({_LINE}, issued, month) DO UPDATE
-        SET amount = known.amount + EXCLUDED.amount, count = known.count + EXCLUDED.count
-    ), holds AS (
-        INSERT INTO loyalty_openhold AS known
-            (transaction_id, store_id, currency, exponent, opened_at, amount) {_HOLDS}
-        ON CONFLICT (transaction_id) DO UPDATE SET amount = known.amount + EXCLUDED.amount
-    ), caused AS MATERIALIZED (
-        {CAUSED}
-    ), causes AS (
-        INSERT INTO loyalty_bookcause AS known ({_CAUSE}, amount, count) {_CAUSES}
-        ON CONFLICT ({_CAUSE}) DO UPDATE
-        SET amount = known.amount + EXCLUDED.amount, count = known.count + EXCLUDED.count
-    ), marked AS (
-        INSERT INTO loyalty_bookactive (card_id, month)
-        SELECT DISTINCT card_id, month FROM caused WHERE is_active
-        ON CONFLICT (card_id, month) DO NOTHING
-        RETURNING card_id, month
-    ), joins AS (
-        INSERT INTO loyalty_bookjoined AS known ({_JOINED}, given, spent, active) {_NEWLY_JOINED}
-        ON CONFLICT ({_JOINED}) DO UPDATE
-        SET given = known.given + EXCLUDED.given, spent = known.spent + EXCLUDED.spent,
-            active = known.active + EXCLUDED.active
-    )
-    SELECT count(*) FROM moved
-"""
-_CLOSE_HOLDS = """
-    DELETE FROM loyalty_openhold
-    WHERE amount = 0 AND transaction_id IN (
-        SELECT transaction_id FROM loyalty_entry WHERE id > %(after)s AND id <= %(upto)s
-    )
-"""
-_COUNTED = ("amount", "count")
-
-
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """A table of sums: what its rows should be, by which columns, and the sums themselves."""
-
-    made: str
-    key: Sequence[str]
-    values: Sequence[str] = _COUNTED
-
-
-_SUMS: Mapping[str, _Sums] = {
-    "loyalty_bookday": _Sums(_DAYS, (*_LINE.split(", "), "day")),
-    "loyalty_bookcohort": _Sums(_COHORTS, (*_LINE.split(", "), "issued", "month")),
-    "loyalty_bookcause": _Sums(_CAUSES, _CAUSE.split(", ")),
-    "loyalty_bookjoined": _Sums(_JOINS, _JOINED.split(", "), ("given", "spent", "active")),
-    "loyalty_openhold": _Sums(
-        f"SELECT * FROM ({_HOLDS}) held WHERE amount <> 0",
-        ("transaction_id", "store_id", "currency", "exponent", "opened_at"),
-        ("amount",),
-    ),
-}
 # Whoever writes entries has this lock on the table until the transaction ends.
 _WRITERS = """
     SELECT virtualtransaction FROM pg_locks
@@ -201,8 +54,14 @@ class Difference:
 
 
 def progress() -> BookProgress:
-    """How far the sums are; nothing is added yet when nobody began."""
-    return BookProgress.objects.filter(pk=_PROGRESS).first() or BookProgress(pk=_PROGRESS)
+    """How far the sums of the books are; nothing is added yet when nobody began."""
+    return progress_of(BOOKS)[0]
+
+
+def progress_of(*parts: Part) -> list[BookProgress]:
+    """How far each of these parts is, in one statement."""
+    known = BookProgress.objects.in_bulk([part.row for part in parts])
+    return [known.get(part.row) or BookProgress(pk=part.row) for part in parts]
 
 
 def covered(store: Store, known: BookProgress) -> int:
@@ -223,12 +82,16 @@ def aggregate_due(*, chunk: int = CHUNK) -> int:
     Safe to run twice, late, or by several workers at once: each chunk is one transaction under the
     lock of the progress row, and goes on after the last entry that is in the sums.
     """
-    limit, added = _final_id(), 0
-    while True:
-        more, count = _add_chunk(limit, chunk)
+    limit = _final_id()
+    return {part.row: _add(part, limit, chunk) for part in PARTS}[BOOKS.row]
+
+
+def _add(part: Part, limit: int, chunk: int) -> int:
+    added, more = 0, True
+    while more:
+        more, count = _add_chunk(part, limit, chunk)
         added += count
-        if not more:
-            return added
+    return added
 
 
 def rebuild() -> None:
@@ -237,7 +100,8 @@ def rebuild() -> None:
     Closed months stay as they are.
     """
     with atomic():
-        _forget(locked_progress())
+        for part in PARTS:
+            _forget(part, locked_progress(part))
 
 
 def verify(*, max_rows: int = 20) -> list[Difference]:
@@ -248,26 +112,27 @@ def verify(*, max_rows: int = 20) -> list[Difference]:
     """
     found: list[Difference] = []
     with one_snapshot(), connection.cursor() as cursor:
-        known = progress()
-        if _zones_moved(known):
-            return found
-        for table, sums in _SUMS.items():
-            columns = ", ".join(sums.key)
-            cursor.execute(
-                f"WITH moved AS NOT MATERIALIZED ({MOVED} WHERE entry.id <= %(upto)s),"
-                f" caused AS ({CAUSED}),"
-                f" made AS ({sums.made})"
-                f" SELECT {columns}, {_of('kept', sums.values)}, {_of('made', sums.values)}"
-                f" FROM {table} kept FULL JOIN made USING ({columns})"
-                f" WHERE ({_of('kept', sums.values)}) IS DISTINCT FROM"
-                f" ({_of('made', sums.values)}) LIMIT %(most)s",
-                {"upto": known.last_entry, "most": max_rows},
-            )
-            found += [_difference(table, sums, row) for row in cursor.fetchall()]
+        for part, known in zip(PARTS, progress_of(*PARTS), strict=True):
+            if _zones_moved(known):
+                continue
+            for table, sums in part.sums.items():
+                values = {"upto": known.last_entry, "most": max_rows}
+                cursor.execute(_compared(table, sums), values)
+                found += [_difference(table, sums, row) for row in cursor.fetchall()]
     return found
 
 
-def _difference(table: str, sums: _Sums, row: Sequence[Any]) -> Difference:
+def _compared(table: str, sums: Sums) -> str:
+    columns, kept, made = ", ".join(sums.key), _of("kept", sums), _of("made", sums)
+    return f"""
+        WITH moved AS NOT MATERIALIZED ({MOVED} WHERE entry.id <= %(upto)s),
+        caused AS ({CAUSED}), made AS ({sums.made})
+        SELECT {columns}, {kept}, {made} FROM {table} kept FULL JOIN made USING ({columns})
+        WHERE ({kept}) IS DISTINCT FROM ({made}) LIMIT %(most)s
+    """
+
+
+def _difference(table: str, sums: Sums, row: Sequence[Any]) -> Difference:
     """The row's first sum that differs."""
     named, size = len(sums.key), len(sums.values)
     pairs = zip(row[named : named + size], row[named + size :], strict=True)
@@ -291,8 +156,8 @@ def one_snapshot() -> Iterator[None]:
         yield
 
 
-def _of(table: str, columns: Sequence[str]) -> str:
-    return ", ".join(f"{table}.{column}" for column in columns)
+def _of(table: str, sums: Sums) -> str:
+    return ", ".join(f"{table}.{column}" for column in sums.values)
 
 
 def _final_id() -> int:
@@ -318,21 +183,23 @@ def _final_id() -> int:
     return int(last)
 
 
-def _add_chunk(limit: int, chunk: int) -> tuple[bool, int]:
+def _add_chunk(part: Part, limit: int, chunk: int) -> tuple[bool, int]:
     """The next chunk up to `limit`; whether more is left, and how many entries it had."""
     with atomic(), connection.cursor() as cursor:
-        known = locked_progress()
+        known = locked_progress(part)
         if _zones_moved(known):
-            _forget(known)
+            _forget(part, known)
         upto = min(limit, known.last_entry + chunk)
         known.zones, known.added_at = _zones(), timezone.now()
         if upto <= known.last_entry:
             known.save(update_fields=["zones", "added_at"])
             return False, 0
         window = {"after": known.last_entry, "upto": upto}
-        cursor.execute(_ADD, window)
+        add, *others = part.statements
+        cursor.execute(add, window)
         [count] = cursor.fetchone()
-        cursor.execute(_CLOSE_HOLDS, window)
+        for statement in others:
+            cursor.execute(statement, window)
         known.last_entry = upto
         known.save(update_fields=["last_entry", "zones", "added_at"])
     return upto < limit, count
@@ -347,14 +214,14 @@ def _zones_moved(known: BookProgress) -> bool:
     return any(now.get(store, zone) != zone for store, zone in known.zones.items())
 
 
-def locked_progress() -> BookProgress:
+def locked_progress(part: Part = BOOKS) -> BookProgress:
     """The row, locked until the transaction ends: whoever changes the sums has it."""
-    BookProgress.objects.bulk_create([BookProgress(pk=_PROGRESS)], ignore_conflicts=True)
-    return BookProgress.objects.select_for_update().get(pk=_PROGRESS)
+    BookProgress.objects.bulk_create([BookProgress(pk=part.row)], ignore_conflicts=True)
+    return BookProgress.objects.select_for_update().get(pk=part.row)
 
 
-def _forget(known: BookProgress) -> None:
-    for sums in (BookDay, BookCohort, BookCause, BookJoined, BookActive, OpenHold):
+def _forget(part: Part, known: BookProgress) -> None:
+    for sums in part.tables:
         sums._default_manager.all().delete()
     known.last_entry = 0
     known.save(update_fields=["last_entry"])

@@ -260,7 +260,7 @@ def test_a_page_takes_few_statements_however_much_there_is(
         take(program.store, invoiced(an_order(50_00, buyer=Identity.of(email=new_id()))))
         reports.aggregate_due()
 
-    assert counts[1] <= counts[0] <= 13
+    assert counts[1] <= counts[0] <= 14
 
 
 @now
@@ -314,6 +314,22 @@ def test_a_period_is_at_most_three_years_and_never_to_come(db: None, boss: Clien
     assert 'name="last" value="2026-04-11"' in text
     assert Customer.objects.count() == 2
     assert datetime.date(2026, 4, 11) == NOW.date()
+
+
+@now
+@pytest.mark.parametrize("name", ["program_figures", "program_members"])
+def test_what_is_too_much_to_read_is_summed_first(
+    name: str, db: None, boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_figures()
+    monkeypatch.setattr(reports.programs, "READABLE", 0)
+
+    behind = boss.get(reverse(f"admin:{name}"))
+    reports.aggregate_due()
+
+    assert behind.status_code == 503
+    assert "entries to the sums that this page is made of" in behind.content.decode()
+    assert "Aurora Pontos" in text_of(boss, name)
 
 
 def test_nobody_else_sees_them(db: None) -> None:

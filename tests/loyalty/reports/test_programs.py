@@ -16,6 +16,7 @@ from loyalty.models import (
     BookActive,
     BookCause,
     BookJoined,
+    BookProgress,
     EarningMovement,
     Entry,
     GiftCard,
@@ -350,6 +351,21 @@ def test_a_wrong_sum_of_a_program_is_found(
     [difference] = reports.verify()
 
     assert difference.kept == next(iter(change.values()))
+
+
+def test_the_books_go_on_while_a_part_begins_anew() -> None:
+    make_purchase(make_wallet(make_earning_program(), balance=9_00), 9_00)
+    reports.aggregate_due()
+    # As a database that was summed before there were figures of programs.
+    for table in (BookCause, BookJoined, BookActive):
+        table._default_manager.all().delete()
+    BookProgress.objects.filter(pk=2).delete()
+
+    again = reports.aggregate_due()
+
+    assert again == 0
+    assert BookCause.objects.count() == 3
+    assert reports.verify() == []
 
 
 def test_gift_cards_are_no_members() -> None:
