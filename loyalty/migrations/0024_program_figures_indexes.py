@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("loyalty", "0021_program_figures")]
+    dependencies = [("loyalty", "0023_program_figures")]
 
     operations = [
         AddIndexConcurrently(

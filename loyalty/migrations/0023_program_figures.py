@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalty', '0020_tiers_guards'),
+        ('loyalty', '0022_news_guards'),
     ]
 
     operations = [
