@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.db.transaction import atomic
 
 from loyalty.earning import engine
 from loyalty.earning.engine import Award, Verdict
@@ -13,6 +12,7 @@ from loyalty.earning.intake import order_of
 from loyalty.earning.rules import boost_of, rule_of, span
 from loyalty.earning.standing import judge, ladder_of
 from loyalty.earning.tiers import Ladder
+from loyalty.ledger import locked_in_time
 from loyalty.models import (
     Campaign,
     Customer,
@@ -34,11 +34,13 @@ def decide(program: Program, order: ShopOrder) -> None:
     """Write what the order, and all that its customer's others have to do with it, earn.
 
     One transaction under the customer's lock: two orders at once cannot both use what is left of a
-    cap. Campaigns with a budget are locked too, always in the same turn. Safe to repeat.
+    cap. Campaigns with a budget are locked too, always in the same turn. Safe to repeat. Raises
+    `LedgerBusy` when a lock was not to be had in time.
     """
-    with atomic():
+    with locked_in_time():
         customer = Customer.objects.select_for_update(no_key=True).get(shop_orders=order)
-        case = _Case.of(program, customer, order)
+        # What was said of it so far, and its payment, are read under the lock.
+        case = _Case.of(program, customer, ShopOrder.objects.get(pk=order.pk))
         verdicts = case.verdicts()
         case.keep(verdicts)
         judge(program, customer)
@@ -164,28 +166,33 @@ class _Case:
         return earning.due - before
 
     def _explain(self, order: ShopOrder, verdicts: Iterable[Verdict]) -> None:
-        mine = {rule.pk: rule.name for rule in self.rules}
+        mine = {rule.pk: rule for rule in self.rules}
         told = [each for each in order.verdicts if each["rule"] not in mine]
-        told += [_told(verdict, mine) for verdict in verdicts]
+        told += [self._told(order, verdict, mine) for verdict in verdicts]
         if told != order.verdicts:
             order.verdicts = told
             order.save(update_fields=["verdicts"])
 
-
-def _told(verdict: Verdict, names: Mapping[int, str]) -> dict[str, Any]:
-    """A verdict as it is kept: with the names that the rules had."""
-    told: dict[str, Any] = {
-        "rule": verdict.rule,
-        "name": names[verdict.rule],
-        "why": verdict.why.value,
-        "eligible": verdict.eligible,
-        "due": verdict.due,
-    }
-    if verdict.because_of is not None:
-        told["because_of"] = names[verdict.because_of]
-    if verdict.tier:
-        told["tier"] = verdict.tier
-    return told
+    def _told(
+        self, order: ShopOrder, verdict: Verdict, rules: Mapping[int, EarningRule]
+    ) -> dict[str, Any]:
+        """A verdict as it is kept: with the names that the rules had, and the cap's period."""
+        rule = rules[verdict.rule]
+        told: dict[str, Any] = {
+            "rule": verdict.rule,
+            "name": rule.name,
+            "why": verdict.why.value,
+            "eligible": verdict.eligible,
+            "due": verdict.due,
+        }
+        if rule.period and order.paid_at:
+            zone = self.program.store.zone
+            told["period"] = engine.period_of(order.paid_at, rule.period, zone)
+        if verdict.because_of is not None:
+            told["because_of"] = rules[verdict.because_of].name
+        if verdict.tier:
+            told["tier"] = verdict.tier
+        return told
 
 
 def _standing(customer: Customer) -> QuerySet[ShopOrder]:
@@ -200,7 +207,8 @@ def _related(
     """The orders whose earnings may change with this one's.
 
     Those that share a cap's period, and with a rule for first orders those that are, become or
-    were the first; each with all orders of its period, since a cap is about all of them.
+    were the first; each with all orders of its period, since a cap is about all of them. An order
+    whose payment the store dates anew was part of another period, which is looked at too.
     """
     anchors = [order]
     if any(rule.first_order_only for rule in rules):
@@ -210,11 +218,17 @@ def _related(
             customer=customer, earnings__rule__in=first_rules, earnings__due__gt=0
         )
     together = Q(pk__in=[anchor.pk for anchor in anchors])
-    capped = {rule.period for rule in rules if rule.period}
-    period = next((each for each in _LONGEST_FIRST if each in capped), None)
-    for anchor in anchors:
-        if period and anchor.paid_at:
-            since, until = span(anchor.paid_at, period, program)
+    capped = {rule.pk: rule.period for rule in rules if rule.period}
+    period = next((each for each in _LONGEST_FIRST if each in capped.values()), None)
+    if period:
+        zone = program.store.zone
+        days = {anchor.paid_at.astimezone(zone).date() for anchor in anchors if anchor.paid_at}
+        days |= {
+            engine.first_day_of(told["period"])
+            for told in order.verdicts
+            if told["rule"] in capped and "period" in told
+        }
+        for since, until in {span(day, period, program) for day in days}:
             together |= Q(customer=customer, paid_at__gte=since, paid_at__lt=until)
     return together
 

@@ -183,6 +183,11 @@ def period_of(instant: datetime.datetime, period: str, zone: zoneinfo.ZoneInfo) 
     return {"day": day, "month": day[:7], "year": day[:4]}[period]
 
 
+def first_day_of(name: str) -> datetime.date:
+    """The first day of a period by its name."""
+    return datetime.date.fromisoformat(name + "-01-01"[len(name) - 4 :])
+
+
 def _in_turn(order: Order, rules: Sequence[Rule], run: _Run) -> Sequence[Verdict]:
     """An order is judged by the tier of those before it, and then counts for those after it."""
     if run.climb is None or order.paid_at is None:
@@ -321,23 +326,24 @@ def _awards(
             base = min(base, _down(cap, rule.unit))
             bonus = min(bonus, _down(cap - base, rule.unit))
     awards = [Award(base, _down(base * kept, rule.unit))] if base else []
-    if boost and (bonus := _within_budget(bonus, boost, rule, run)):
-        awards.append(Award(bonus, _down(bonus * kept, rule.unit), boost.id))
-        _spend(boost, awards[-1].due, run)
+    if boost and bonus:
+        awards += _from_budget(bonus, _down(bonus * kept, rule.unit), boost, rule, run)
     if key:
         run.used[key] = run.used.get(key, 0) + sum(award.due for award in awards)
     return tuple(awards), why if awards else Why.CAP_REACHED
 
 
-def _within_budget(bonus: int, boost: Boost, rule: Rule, run: _Run) -> int:
-    room = run.room[boost.id]
-    return bonus if room is None else min(bonus, _down(room, rule.unit))
-
-
-def _spend(boost: Boost, units: int, run: _Run) -> None:
+def _from_budget(gross: int, due: int, boost: Boost, rule: Rule, run: _Run) -> Iterable[Award]:
+    """What the budget has for what is due: so the same again when nothing but others' changed."""
     room = run.room[boost.id]
     if room is not None:
-        run.room[boost.id] = room - units
+        given = min(due, _down(room, rule.unit))
+        if due and not given:
+            return
+        run.room[boost.id] = room - given
+        # What the budget lacks was never earned: the rest between the two is what came back.
+        gross, due = gross - (due - given), given
+    yield Award(gross, due, boost.id)
 
 
 def _down(units: Fraction | int, unit: int) -> int:

@@ -94,11 +94,10 @@ def earning_programs(store_id: int) -> list[Program]:
 
 
 def span(
-    instant: datetime.datetime, period: str, program: Program
+    day: datetime.date, period: str, program: Program
 ) -> tuple[datetime.datetime, datetime.datetime]:
-    """The first instant of the day, month or year that an instant is in, and of the next one."""
+    """The first instant of the day, month or year that a day is in, and of the next one."""
     store = program.store
-    day = instant.astimezone(store.zone).date()
     first = {"day": day, "month": day.replace(day=1), "year": day.replace(month=1, day=1)}[period]
     if period == "day":
         after = first + datetime.timedelta(days=1)

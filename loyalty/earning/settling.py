@@ -53,7 +53,7 @@ def settle(order: ShopOrder) -> None:
         for program in earning_programs(order.store_id):
             decide(program, order)
             carry_out(program, customer)
-    ShopOrder.objects.filter(pk=order.pk).update(due_at=_look_again_at(order))
+    _look_again(order)
     ShopOrder.objects.filter(pk=order.pk, version=seen).update(settled_version=seen)
 
 
@@ -102,8 +102,13 @@ def _ask(movement: EarningMovement) -> tuple[Transaction, Operation]:
         return credit, credit.operations.get(kind=Operation.Kind.CREDIT)
     taken_from = movement.credit
     assert taken_from is not None  # noqa: S101  the database holds it of every take-back
+    # A purchase may have been quicker: then it is looked for again, and never in other credit.
     operation = ledger.cancel(
-        taken_from, amount=movement.units, request_id=movement.request_id, actor=ACTOR
+        taken_from,
+        amount=movement.units,
+        request_id=movement.request_id,
+        actor=ACTOR,
+        own_grant_only=True,
     )
     return taken_from, operation
 
@@ -124,7 +129,7 @@ def _planned(program: Program, customer: Customer) -> list[EarningMovement]:
 
 def _plan(program: Program, customer: Customer) -> list[EarningMovement]:
     wallet = _wallet(program, customer)
-    with atomic():
+    with ledger.locked_in_time():
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
         if _planned(program, customer):
             # Another worker came first: nothing is planned twice.
@@ -143,8 +148,9 @@ def _unsettled(program: Program, customer: Customer) -> QuerySet[Earning]:
 
 
 def _lots(program: Program, customer: Customer) -> QuerySet[Grant]:
-    """What is left on the customer's wallets of what orders earned."""
+    """What is left on the customer's wallets of what orders earned; what expired is gone."""
     return Grant.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
         card__owner=customer,
         card__program=program,
         origin=Origin.EARNING,
@@ -288,22 +294,42 @@ def _lost(credit_ids: set[int]) -> int:
     entries = Entry.objects.filter(grant__transaction__in=credit_ids)
     gone = entries.filter(target__in=_LOST).aggregate(units=Sum("amount"))["units"] or 0
     back = entries.filter(source__in=_LOST).aggregate(units=Sum("amount"))["units"] or 0
+    expired = Grant.objects.filter(transaction__in=credit_ids, expires_at__lte=timezone.now())
+    unbooked = expired.aggregate(units=Sum("remaining"))["units"] or 0
     taken = EarningMovement.objects.filter(
         kind=TAKE_BACK, status=DONE, credit__in=credit_ids
     ).aggregate(units=Sum("units"))["units"]
-    return gone - back - (taken or 0)
+    return gone - back + unbooked - (taken or 0)
 
 
-def _look_again_at(order: ShopOrder) -> datetime.datetime | None:
-    """When time alone may change something: the delivery is assumed, or an obstacle has gone."""
+def _look_again(order: ShopOrder) -> None:
+    """Note when time alone may change something: a delivery is assumed, or an obstacle has gone.
+
+    Of this order, and of the customer's others that wait for the first time: for what it left them.
+    """
+    instants: dict[int, datetime.datetime] = {}
     now = timezone.now()
-    pending = Earning.objects.filter(
-        order=order, due__gt=F("credited") - F("taken") - F("forgiven")
-    ).exclude(usable_at=None, order__invoiced_at=None)
-    instants = [now + LOOK_AGAIN] if pending.filter(~Q(problem="")).exists() else []
-    waiting = pending.filter(usable_at=None).select_related("rule__program__earning_policy")
-    for earning in waiting:
-        days = earning.rule.program.earning_policy.undelivered_days
-        if order.invoiced_at:
-            instants.append(order.invoiced_at + datetime.timedelta(days=days))
-    return min(instants, default=None)
+    for earning in _waiting(order):
+        if earning.usable_at is not None:
+            again = now + LOOK_AGAIN
+        else:
+            assert earning.order.invoiced_at is not None  # noqa: S101  only those are asked for
+            days = earning.rule.program.earning_policy.undelivered_days
+            again = earning.order.invoiced_at + datetime.timedelta(days=days)
+        instants[earning.order_id] = min(again, instants.get(earning.order_id, again))
+    ShopOrder.objects.filter(pk=order.pk).update(due_at=instants.pop(order.pk, None))
+    for pk, again in instants.items():
+        ShopOrder.objects.filter(pk=pk, due_at=None).update(due_at=again)
+
+
+def _waiting(order: ShopOrder) -> QuerySet[Earning]:
+    """What is pending for the order's customer, behind an obstacle or until the delivery."""
+    behind = Q(usable_at__isnull=False) & ~Q(problem="")
+    until_delivery = Q(usable_at=None, order__invoiced_at__isnull=False)
+    mine = Q(order=order.pk)
+    if order.customer_id is not None:
+        mine |= Q(order__customer=order.customer_id, order__due_at=None)
+    pending = Earning.objects.filter(mine, due__gt=F("credited") - F("taken") - F("forgiven"))
+    return pending.filter(behind | until_delivery).select_related(
+        "order", "rule__program__earning_policy"
+    )

@@ -22,7 +22,7 @@ once for each request id:
 """
 
 from loyalty.ledger.credits import Expiries, adjust, credit, expire, expire_many
-from loyalty.ledger.durability import rehearsal
+from loyalty.ledger.durability import locked_in_time, rehearsal
 from loyalty.ledger.idempotency import Recall, StepRecall, recall_purchase, recall_step
 from loyalty.ledger.issuance import NewCard, issue, issue_many
 from loyalty.ledger.purchases import authorize, cancel, settle
@@ -46,6 +46,7 @@ __all__ = [
     "extend",
     "issue",
     "issue_many",
+    "locked_in_time",
     "recall_purchase",
     "recall_step",
     "rehearsal",

@@ -54,3 +54,16 @@ def durable() -> Iterator[None]:
         raise
     if declined:
         raise declined
+
+
+@contextmanager
+def locked_in_time() -> Iterator[None]:
+    """A transaction of locks around the ledger's own, all or nothing: it may be tried again.
+
+    Raises `LedgerBusy` when a lock was not to be had in time, in a deadlock or without connection.
+    """
+    try:
+        with atomic():
+            yield
+    except (OperationalError, InterfaceError) as error:
+        raise LedgerBusy from error

@@ -117,12 +117,14 @@ def cancel(
     actor: str,
     reason: str = "",
     note: str = "",
+    own_grant_only: bool = False,
 ) -> Operation:
     """Undo `amount` of a debit (back to available) or of a credit (available → removed).
 
     Of a debit, what is held goes back first, then what was spent, to the grants it came from. When
     the whole debit is asked for and only a part is left, that part is given back and is the
-    operation's `applied` (known issue 309117). Repeats answer as in `settle`. Raises
+    operation's `applied` (known issue 309117). A credit is taken from its own grant, then from
+    others of its funding unless `own_grant_only`. Repeats answer as in `settle`. Raises
     `ExceedsTransaction` or `CreditSpent` (recorded), never because of expiry or block.
     """
     checked(amount)
@@ -133,9 +135,12 @@ def cancel(
             return position.prior.first_answer(CANCEL, amount).operation
         target = position.step_of
         request = Request(CANCEL, request_id, amount, actor, reason, note)
-        undo = _give_back if target.kind == Transaction.Kind.DEBIT else _take_back
+        card_changes: dict[str, object] = {}
         with declines_recorded(position, request, transaction=target):
-            movements, card_changes = undo(position, target, request)
+            if target.kind == Transaction.Kind.DEBIT:
+                movements, card_changes = _give_back(position, target, request)
+            else:
+                movements = _take_back(position, target, amount, own_grant_only=own_grant_only)
         return post(position, request, movements, transaction=target, card_changes=card_changes)
 
 
@@ -255,20 +260,22 @@ def landed(
 
 
 def _take_back(
-    position: Position, credit: Transaction, request: Request
-) -> tuple[list[Movement], dict[str, object]]:
+    position: Position, credit: Transaction, amount: int, *, own_grant_only: bool
+) -> list[Movement]:
     """From the credit's own grant first, then from others of its funding."""
-    if request.amount > credit.cancelable:
+    if amount > credit.cancelable:
         raise ExceedsTransaction
     own = next(lot for lot in position.lots if lot.transaction_id == credit.pk)
     others = [lot for lot in position.lots if lot is not own and lot.funding == own.funding]
     lots = [own, *sorted(others, key=lambda lot: lot.turn)]
-    if request.amount > sum(lot.remaining for lot in lots):
+    if own_grant_only:
+        lots = [own]
+    if amount > sum(lot.remaining for lot in lots):
         raise CreditSpent
     return [
         Movement(Bucket.AVAILABLE, Bucket.REMOVED, share, lot.id)
-        for lot, share in spread(request.amount, lots, lambda lot: lot.remaining)
-    ], {}
+        for lot, share in spread(amount, lots, lambda lot: lot.remaining)
+    ]
 
 
 def spread(

@@ -244,7 +244,7 @@ def _read_unlocked(statement: str, parameters: dict[str, Any]) -> Position:
                 "if lot is not own]",
             ),
             "a credit is taken back beyond its amount": (
-                "    if request.amount > credit.cancelable:\n        raise ExceedsTransaction\n",
+                "    if amount > credit.cancelable:\n        raise ExceedsTransaction\n",
                 "",
             ),
             "a credit is taken back from others first": (

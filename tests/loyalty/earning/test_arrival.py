@@ -1,5 +1,6 @@
 """Whatever arrives late, twice or in another order: the same orders end in the same state."""
 
+import datetime
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.loyalty.earning.builders import (
     make_campaign,
     make_earning_program,
     make_rule,
+    replaced,
     returned,
     take,
 )
@@ -137,3 +139,20 @@ def test_nothing_comes_back_from_a_cancellation() -> None:
     late = replace(gone, state=OrderState.PAID, changed_at=gone.changed_at + DAY)
 
     assert gone.rank > late.rank
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("paid", [None, START - 60 * DAY])
+def test_the_cap_is_free_again_in_the_month_that_an_order_turns_out_not_to_be_of(
+    paid: datetime.datetime | None,
+) -> None:
+    program = make_earning_program()
+    make_rule(program, cap_per_period=100 * 25, period="month")
+    first, second = invoiced(an_order(80_00)), invoiced(an_order(80_00, paid=START + DAY))
+    take(program.store, first, second)
+    assert [row.verdicts[0]["due"] for row in ShopOrder.objects.order_by("paid_at")] == [2000, 500]
+
+    # The store names another instant of payment, or none with its cancellation.
+    take(program.store, replaced(canceled(first), paid_at=paid))
+
+    assert ShopOrder.objects.get(order_id=second.order_id).verdicts[0]["due"] == 2000

@@ -306,3 +306,95 @@ def test_an_order_of_nobody_earns_nothing() -> None:
     row = ShopOrder.objects.get()
     assert (row.customer, row.version, row.settled_version) == (None, 1, 1)
     assert not Earning.objects.exists()
+
+
+def test_an_order_cut_by_the_budget_keeps_its_part_however_often_it_is_settled() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    campaign = make_campaign(program, "2", budget=100 * 25)
+    order = invoiced(an_order(100_00))
+    take(program.store, order, returned(order, 50_00))
+    other = an_order(50_00, buyer=Identity.of(email="bia@example.com"))
+    take(program.store, other)
+
+    for _ in range(3):
+        take(program.store, returned(order, 50_00))
+
+    campaign.refresh_from_db()
+    due = dict(Earning.objects.filter(campaign=campaign).values_list("order__order_id", "due"))
+    assert due == {order.order_id: 50 * 25, other.order_id: 50 * 25}
+    assert campaign.used == 100 * 25
+
+
+def test_what_a_budget_cuts_off_is_no_return() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    make_campaign(program, "2", budget=30 * 25)
+    order = invoiced(an_order(100_00))
+
+    take(program.store, order, returned(order, 50_00))
+
+    earned = Earning.objects.get(campaign__isnull=False)
+    # 50 of 100 points came back; of the others the budget has 30.
+    assert (earned.gross, earned.due) == (80 * 25, 30 * 25)
+
+
+def test_expired_credit_pays_no_debt_whether_its_expiry_is_booked_or_not() -> None:
+    program = make_earning_program(take_back="owe", usable_after_days=0, validity_days=30)
+    make_rule(program)
+    with time_machine.travel(START + DAY, tick=False):
+        first = invoiced(an_order(100_00))
+        take(program.store, first, invoiced(an_order(60_00)))
+        make_purchase(wallet(), 100 * 25)
+
+    with time_machine.travel(START + 40 * DAY, tick=False):
+        take(program.store, canceled(first, after=39 * DAY))
+
+    assert points(program) == {"due": 60, "credited": 160, "owed": 100}
+    assert buckets(wallet()) == {"credited": 4000, "spent": 2500, "available": 1500}
+
+
+def test_what_expired_is_not_asked_for_before_its_expiry_is_booked_either() -> None:
+    program = make_earning_program(take_back="owe", usable_after_days=0, validity_days=30)
+    make_rule(program)
+    order = invoiced(an_order(100_00, paid=START - 100 * DAY))
+    take(program.store, order)
+
+    take(program.store, canceled(order))
+
+    assert points(program) == {"credited": 100, "forgiven": 100}
+    assert ledger.expire(wallet().pk, actor="test") is not None
+    assert buckets(wallet()) == {"credited": 2500, "expired": 2500}
+
+
+def test_an_order_that_gets_more_by_anothers_return_is_looked_at_until_it_has_it() -> None:
+    program = make_earning_program()
+    make_rule(program, cap_per_period=100 * 25, period="month")
+    first, second = invoiced(an_order(100_00)), invoiced(an_order(80_00, paid=START + HOUR))
+    take(program.store, first, second)
+    ledger.block(wallet().pk, request_id="b", actor="test")
+    take(program.store, returned(first, 50_00))
+    row = ShopOrder.objects.get(order_id=second.order_id)
+    assert (Earning.objects.get(order=row).pending, row.due_at is not None) == (50 * 25, True)
+
+    ledger.unblock(wallet().pk, request_id="u", actor="test")
+    with time_machine.travel(timezone.now() + DAY + HOUR, tick=False):
+        assert earning.settle_due() == 1
+
+    assert points(program) == {"due": 100, "credited": 150, "taken": 50}
+
+
+def test_what_the_delivery_makes_usable_is_seen_for_orders_that_got_more_later() -> None:
+    program = make_earning_program(usable_from="delivery", undelivered_days=30)
+    make_rule(program, cap_per_period=100 * 25, period="month")
+    now = timezone.now()
+    # Both in one month, whatever day it is.
+    first = invoiced(an_order(100_00, paid=START), at=now - 2 * DAY)
+    second = invoiced(an_order(80_00, paid=START + HOUR), at=now - DAY)
+    take(program.store, first, second, canceled(first))
+    assert points(program) == {"due": 80, "pending": 80}
+
+    with time_machine.travel(now + 29 * DAY + HOUR, tick=False):
+        earning.settle_due()
+
+    assert points(program) == {"due": 80, "credited": 80}

@@ -307,6 +307,20 @@ def test_takes_a_spent_credit_from_other_grants_of_its_funding() -> None:
     assert remaining(card) == [0, 0, 0, 400]
 
 
+def test_takes_a_credit_back_from_its_own_grant_alone_when_asked_to() -> None:
+    card = make_wallet()
+    credit = make_credit(card, 500)
+    make_credit(card, 600)
+    make_hold(card, 200)
+    assert remaining(card) == [300, 600]
+
+    with refuses(card, CreditSpent):
+        make_cancellation(credit, 301, own_grant_only=True)
+
+    make_cancellation(credit, 300, own_grant_only=True)
+    assert remaining(card) == [0, 600]
+
+
 def test_takes_no_paid_money_for_a_promotional_credit() -> None:
     card = make_wallet(balance=1000)
     credit = make_credit(card, 500, funding="promotional")
