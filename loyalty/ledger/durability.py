@@ -41,13 +41,11 @@ def durable() -> Iterator[None]:
     """
     declined: Decline | None = None
     try:
-        with atomic(durable=not _rehearsing.get()):
+        with locked_in_time(durable=not _rehearsing.get()):
             try:
                 yield
             except Decline as decline:
                 declined = decline
-    except (OperationalError, InterfaceError) as error:
-        raise LedgerBusy from error
     except IntegrityError as error:
         if any(constraint in str(error) for constraint in _ONCE):
             raise LedgerBusy from error
@@ -57,13 +55,14 @@ def durable() -> Iterator[None]:
 
 
 @contextmanager
-def locked_in_time() -> Iterator[None]:
-    """A transaction of locks around the ledger's own, all or nothing: it may be tried again.
+def locked_in_time(*, durable: bool = False) -> Iterator[None]:
+    """One transaction, all or nothing, that may be tried again when it fails for its locks.
 
-    Raises `LedgerBusy` when a lock was not to be had in time, in a deadlock or without connection.
+    Raises `LedgerBusy` when a lock was not to be had in time, in a deadlock, or when the connection
+    broke (so that the outcome is unknown).
     """
     try:
-        with atomic():
+        with atomic(durable=durable):
             yield
     except (OperationalError, InterfaceError) as error:
         raise LedgerBusy from error
