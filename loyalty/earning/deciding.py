@@ -1,5 +1,6 @@
 """Bringing a customer's earnings in line with the orders as last seen; the ledger follows later."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,22 +29,24 @@ from loyalty.notifications import announce_earned
 
 Key = tuple[int, int, int | None]
 _LONGEST_FIRST = ("year", "month", "day")
+_DECIDED = ("gross", "due", "usable_at", "validity_days")
 
 
-def decide(program: Program, order: ShopOrder) -> None:
-    """Write what the order, and all that its customer's others have to do with it, earn.
+def decide(program: Program, orders: Sequence[ShopOrder]) -> Customer:
+    """Write what orders of one customer, and all that others have to do with them, earn.
 
     One transaction under the customer's lock: two orders at once cannot both use what is left of a
     cap. Campaigns with a budget are locked too, always in the same turn. Safe to repeat. Raises
     `LedgerBusy` when a lock was not to be had in time.
     """
     with locked_in_time():
-        customer = Customer.objects.select_for_update(no_key=True).get(shop_orders=order)
-        # What was said of it so far, and its payment, are read under the lock.
-        case = _Case.of(program, customer, ShopOrder.objects.get(pk=order.pk))
-        verdicts = case.verdicts()
-        case.keep(verdicts)
-        judge(program, customer)
+        customer = Customer.objects.select_for_update(no_key=True).get(shop_orders=orders[0])
+        # What was said of them so far, and their payment, are read under the lock.
+        fresh = list(ShopOrder.objects.filter(pk__in=[order.pk for order in orders]))
+        case = _Case.of(program, customer, fresh)
+        case.keep(case.verdicts())
+        judge(program, customer, case.ladder)
+    return customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class _Case:
     ladder: Ladder | None
 
     @classmethod
-    def of(cls, program: Program, customer: Customer, order: ShopOrder) -> "_Case":
+    def of(cls, program: Program, customer: Customer, changed: Sequence[ShopOrder]) -> "_Case":
         rules = list(
             EarningRule.objects.filter(program=program, switched_on_at__isnull=False)
             .select_related("program__store")
@@ -72,7 +75,7 @@ class _Case:
             .order_by("pk")
         )
         ladder = ladder_of(program, customer)
-        together = _related(program, customer, order, rules)
+        together = _related(program, customer, changed, rules)
         if ladder:
             # A tier follows from all that was bought, and each order's tier from those before it.
             together |= Q(customer=customer, paid_at__isnull=False)
@@ -92,7 +95,8 @@ class _Case:
     def verdicts(self) -> list[Verdict]:
         """What the engine says of these orders."""
         rewarded = _rewarded(self.program, [order.order_id for order in self.orders])
-        first = _standing(self.customer).first()
+        is_about_first = any(rule.first_order_only for rule in self.rules)
+        first = _standing(self.customer).first() if is_about_first else None
         return engine.evaluate(
             [
                 order_of(order, store_reward=rewarded.get(order.order_id, 0))
@@ -109,29 +113,32 @@ class _Case:
     def keep(self, verdicts: Sequence[Verdict]) -> None:
         """Write the earnings that changed, what the campaigns used, and why."""
         found = engine.by_order(verdicts)
-        used: dict[int, int] = {}
-        begun = []
+        before = _used(self.known.values())
+        new: list[Earning] = []
+        changed: list[Earning] = []
+        explained: list[ShopOrder] = []
         for order in self.orders:
             mine = found.get(order.order_id, [])
             for earning, award in self._awards(order, mine):
-                if earning._state.adding and award and award.due:
-                    begun.append(order)
-                change = self._keep_one(order, earning, award)
-                if earning.campaign_id:
-                    used[earning.campaign_id] = used.get(earning.campaign_id, 0) + change
-            self._explain(order, mine)
+                if self._changes(order, earning, award):
+                    (new if earning._state.adding else changed).append(earning)
+            if self._explains(order, mine):
+                explained.append(order)
+        Earning.objects.bulk_update(changed, _DECIDED)
+        Earning.objects.bulk_create(new)
+        ShopOrder.objects.bulk_update(explained, ["verdicts"])
+        used = _used([*self.known.values(), *new])
         for campaign in self.campaigns:
-            if used.get(campaign.pk):
-                campaign.used += used[campaign.pk]
+            if used[campaign.pk] != before[campaign.pk]:
+                campaign.used += used[campaign.pk] - before[campaign.pk]
                 campaign.save(update_fields=["used"])
-        announce_earned(self.program, self.customer, begun)
+        announce_earned(self.program, self.customer, [each.order for each in new if each.due])
 
     def _room(self, campaign: Campaign) -> int | None:
         """What is left of a budget for these orders: what they use already is theirs."""
         if campaign.budget is None:
             return None
-        own = sum(each.due for each in self.known.values() if each.campaign_id == campaign.pk)
-        return campaign.budget - campaign.used + own
+        return campaign.budget - campaign.used + _used(self.known.values())[campaign.pk]
 
     def _awards(
         self, order: ShopOrder, verdicts: Iterable[Verdict]
@@ -150,28 +157,22 @@ class _Case:
             if key[0] == order.pk and key not in awards:
                 yield earning, None
 
-    def _keep_one(self, order: ShopOrder, earning: Earning, award: Award | None) -> int:
-        """Save it when it changed; by how much the due changed."""
-        before = earning.due
-        now = (
-            award.gross if award else earning.gross,
-            award.due if award else 0,
-            self.policy.usable_at(order.invoiced_at, order.delivered_at),
-            award.validity_days if award else earning.validity_days,
-        )
-        known = (earning.gross, earning.due, earning.usable_at, earning.validity_days)
-        if earning._state.adding or now != known:
-            earning.gross, earning.due, earning.usable_at, earning.validity_days = now
-            earning.save()
-        return earning.due - before
+    def _changes(self, order: ShopOrder, earning: Earning, award: Award | None) -> bool:
+        """Bring it in line; whether there is something to write."""
+        known = _decided(earning)
+        earning.usable_at = self.policy.usable_at(order.invoiced_at, order.delivered_at)
+        earning.due = award.due if award else 0
+        if award:
+            earning.gross, earning.validity_days = award.gross, award.validity_days
+        return earning._state.adding or known != _decided(earning)
 
-    def _explain(self, order: ShopOrder, verdicts: Iterable[Verdict]) -> None:
+    def _explains(self, order: ShopOrder, verdicts: Iterable[Verdict]) -> bool:
+        """Tell of the order why it earned or not; whether that is something new."""
         mine = {rule.pk: rule for rule in self.rules}
         told = [each for each in order.verdicts if each["rule"] not in mine]
         told += [self._told(order, verdict, mine) for verdict in verdicts]
-        if told != order.verdicts:
-            order.verdicts = told
-            order.save(update_fields=["verdicts"])
+        known, order.verdicts = order.verdicts, told
+        return bool(told != known)
 
     def _told(
         self, order: ShopOrder, verdict: Verdict, rules: Mapping[int, EarningRule]
@@ -195,6 +196,19 @@ class _Case:
         return told
 
 
+def _used(earnings: Iterable[Earning]) -> Counter[int]:
+    """What is due by each campaign."""
+    used: Counter[int] = Counter()
+    for earning in earnings:
+        if earning.campaign_id:
+            used[earning.campaign_id] += earning.due
+    return used
+
+
+def _decided(earning: Earning) -> tuple[object, ...]:
+    return tuple(getattr(earning, name) for name in _DECIDED)
+
+
 def _standing(customer: Customer) -> QuerySet[ShopOrder]:
     """The customer's orders that were paid and not canceled, in the turn of the engine."""
     paid = ShopOrder.objects.filter(customer=customer, paid_at__isnull=False)
@@ -202,15 +216,18 @@ def _standing(customer: Customer) -> QuerySet[ShopOrder]:
 
 
 def _related(
-    program: Program, customer: Customer, order: ShopOrder, rules: Sequence[EarningRule]
+    program: Program,
+    customer: Customer,
+    changed: Sequence[ShopOrder],
+    rules: Sequence[EarningRule],
 ) -> Q:
-    """The orders whose earnings may change with this one's.
+    """The orders whose earnings may change with those that changed.
 
     Those that share a cap's period, and with a rule for first orders those that are, become or
     were the first; each with all orders of its period, since a cap is about all of them. An order
     whose payment the store dates anew was part of another period, which is looked at too.
     """
-    anchors = [order]
+    anchors = [*changed]
     if any(rule.first_order_only for rule in rules):
         anchors += _standing(customer)[:2]
         first_rules = [rule for rule in rules if rule.first_order_only]
@@ -225,6 +242,7 @@ def _related(
         days = {anchor.paid_at.astimezone(zone).date() for anchor in anchors if anchor.paid_at}
         days |= {
             engine.first_day_of(told["period"])
+            for order in changed
             for told in order.verdicts
             if told["rule"] in capped and "period" in told
         }

@@ -39,21 +39,27 @@ def record(store: Store, order: Order) -> ShopOrder:
     """
     with atomic():
         row = _locked(store, order)
-        if not row.version or _rank(row) < order.rank:
+        is_newer = not row.version or _rank(row) < order.rank
+        if is_newer:
             _take(row, order)
             row.version += 1
-        if row.customer is None:
+        is_nobodys = row.customer_id is None
+        if is_nobodys:
             row.customer = _buyer(store, order)
-        row.save()
+        if is_newer or is_nobodys:
+            row.save()
     return row
 
 
 def _locked(store: Store, order: Order) -> ShopOrder:
-    now = timezone.now()
-    row, _made = ShopOrder.objects.get_or_create(
-        store=store, order_id=order.order_id, defaults={"announced_at": now}
+    same = ShopOrder.objects.filter(store=store, order_id=order.order_id)
+    locked = same.select_for_update(no_key=True)
+    if row := locked.first():
+        return row
+    same.get_or_create(
+        store=store, order_id=order.order_id, defaults={"announced_at": timezone.now()}
     )
-    return ShopOrder.objects.select_for_update(no_key=True).get(pk=row.pk)
+    return locked.get()
 
 
 def _rank(row: ShopOrder) -> tuple[int, datetime.datetime, str]:

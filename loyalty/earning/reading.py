@@ -73,10 +73,20 @@ def read_due(limit: int = 500) -> int:
 
 
 def settle_due(limit: int = 500) -> int:
-    """Settle orders that are known and not settled, or whose time has come; how many."""
-    waiting = Q(settled_version__lt=F("version")) | Q(due_at__lte=timezone.now())
-    rows = list(ShopOrder.objects.filter(waiting).order_by("pk")[:limit])
-    return sum(_settle(row) for row in rows)
+    """Settle orders that are known and not settled, or whose time has come; how many.
+
+    A customer's are settled together: after a long silence there may be years of them.
+    """
+    waiting = ShopOrder.objects.filter(
+        Q(settled_version__lt=F("version")) | Q(due_at__lte=timezone.now())
+    )
+    rows = list(waiting.order_by("pk")[:limit])
+    customers = {row.customer_id for row in rows if row.customer_id is not None}
+    groups: dict[int | None, list[ShopOrder]] = {}
+    for row in waiting.filter(customer__in=customers).order_by("pk"):
+        groups.setdefault(row.customer_id, []).append(row)
+    alone = [[row] for row in rows if row.customer_id is None]
+    return sum(_settle(*group) for group in (*groups.values(), *alone))
 
 
 def _stores() -> Iterator[Store]:
@@ -184,14 +194,15 @@ def _put_off(row: ShopOrder, problem: str) -> None:
     )
 
 
-def _settle(row: ShopOrder) -> bool:
+def _settle(*rows: ShopOrder) -> int:
+    """Settle orders of one customer; how many that was."""
     try:
-        settle(row)
+        settle(*rows)
     except LedgerBusy:
-        # `settle_due` finds it again.
-        log.warning("Order %s has to wait: a lock was not to be had.", row.pk)
-        return False
-    return True
+        # `settle_due` finds them again.
+        log.warning("Order %s has to wait: a lock was not to be had.", rows[0].pk)
+        return 0
+    return len(rows)
 
 
 def _note_problem(store: Store, error: SourceError) -> None:

@@ -2,10 +2,10 @@
 
 import datetime
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.transaction import atomic
 from django.utils import timezone
 
@@ -41,20 +41,19 @@ CREDIT, TAKE_BACK = EarningMovement.Kind
 log = logging.getLogger(__name__)
 
 
-def settle(order: ShopOrder) -> None:
-    """Bring earnings and wallet in line with an order as it was last seen.
+def settle(*orders: ShopOrder) -> None:
+    """Bring earnings and wallet in line with orders of one customer as they were last seen.
 
     Safe to repeat, at once with others, and after a crash at any point: what is written down and
     not done yet is done first, with the same request id. Raises `LedgerBusy`: try again later.
     """
-    seen = order.version
-    if order.customer_id is not None:
-        customer = Customer.objects.get(pk=order.customer_id)
-        for program in earning_programs(order.store_id):
-            decide(program, order)
-            carry_out(program, customer)
-    _look_again(order)
-    ShopOrder.objects.filter(pk=order.pk, version=seen).update(settled_version=seen)
+    if orders[0].customer_id is not None:
+        for program in earning_programs(orders[0].store_id):
+            carry_out(program, decide(program, orders))
+    _look_again(orders)
+    for version in {order.version for order in orders}:
+        seen = [order.pk for order in orders if order.version == version]
+        ShopOrder.objects.filter(pk__in=seen, version=version).update(settled_version=version)
 
 
 def carry_out(program: Program, customer: Customer) -> None:
@@ -63,26 +62,32 @@ def carry_out(program: Program, customer: Customer) -> None:
         movements = _planned(program, customer) or _plan(program, customer)
         if not movements:
             return
+        perform(movements)
+
+
+def perform(movements: Sequence[EarningMovement]) -> None:
+    """Ask the ledger for movements and note its answers; a repeated one is answered as at first.
+
+    Raises `LedgerBusy`; what was answered until then is noted.
+    """
+    answers: list[tuple[EarningMovement, dict[str, object]]] = []
+    try:
         for movement in movements:
-            perform(movement)
+            answers.append((movement, _asked(movement)))  # noqa: PERF401  kept when one fails
+    finally:
+        _note(answers)
 
 
-def perform(movement: EarningMovement) -> None:
-    """Ask the ledger for a movement and note its answer; a repeated one is answered as at first."""
+def _asked(movement: EarningMovement) -> dict[str, object]:
+    """What is to be noted of a movement."""
     try:
         credit, operation = _ask(movement)
     except LedgerBusy:
         raise
     except LedgerError as refusal:
         log.warning("Earning %s: %s", movement.earning_id, refusal.code)
-        _note(movement, status=REFUSED, refusal=refusal.code)
-        return
-    with atomic():
-        if _note(movement, status=DONE, credit=credit, operation=operation):
-            counter = "credited" if movement.kind == CREDIT else "taken"
-            Earning.objects.filter(pk=movement.earning_id).update(
-                **{counter: F(counter) + movement.units}
-            )
+        return {"status": REFUSED, "refusal": refusal.code}
+    return {"status": DONE, "credit": credit, "operation": operation}
 
 
 def _ask(movement: EarningMovement) -> tuple[Transaction, Operation]:
@@ -113,10 +118,16 @@ def _ask(movement: EarningMovement) -> tuple[Transaction, Operation]:
     return taken_from, operation
 
 
-def _note(movement: EarningMovement, **changes: object) -> bool:
-    """Whether it was still to be noted: another worker may have done the same."""
-    planned = EarningMovement.objects.filter(pk=movement.pk, status=PLANNED)
-    return bool(planned.update(**changes))
+def _note(answers: Iterable[tuple[EarningMovement, dict[str, object]]]) -> None:
+    """Each answer once: another worker may have got and noted the same."""
+    with atomic():
+        for movement, answer in answers:
+            planned = EarningMovement.objects.filter(pk=movement.pk, status=PLANNED)
+            if planned.update(**answer) and answer["status"] == DONE:
+                counter = "credited" if movement.kind == CREDIT else "taken"
+                Earning.objects.filter(pk=movement.earning_id).update(
+                    **{counter: F(counter) + movement.units}
+                )
 
 
 def _planned(program: Program, customer: Customer) -> list[EarningMovement]:
@@ -128,23 +139,43 @@ def _planned(program: Program, customer: Customer) -> list[EarningMovement]:
 
 
 def _plan(program: Program, customer: Customer) -> list[EarningMovement]:
-    wallet = _wallet(program, customer)
+    found = list(_movable(program, customer))
+    if not found:
+        return []
+    credits_something = any(each.pending for each in found)
+    wallet = _wallet(program, customer) if credits_something else None
     with ledger.locked_in_time():
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-        if _planned(program, customer):
+        if planned := _planned(program, customer):
             # Another worker came first: nothing is planned twice.
-            return _planned(program, customer)
-        earnings = list(_unsettled(program, customer).select_related("order", "rule"))
+            return planned
+        movable = _movable(program, customer).select_related("order", "rule")
+        earnings = [
+            each
+            for each in movable.annotate(planned=Count("movements"))
+            # What became due a moment ago is for whoever found that: no wallet was looked for.
+            if credits_something or not each.pending
+        ]
         plan = _Plan(
-            program.earning_policy, customer, program, wallet, list(_lots(program, customer))
+            program.earning_policy,
+            customer,
+            program,
+            wallet,
+            list(_lots(program, customer)),
+            {each.pk: each.planned for each in earnings},
         )
-        return [movement for earning in earnings for movement in plan.of(earning)]
+        return EarningMovement.objects.bulk_create(
+            movement for earning in earnings for movement in plan.of(earning)
+        )
 
 
-def _unsettled(program: Program, customer: Customer) -> QuerySet[Earning]:
+def _movable(program: Program, customer: Customer) -> QuerySet[Earning]:
+    """What is not in line with the ledger and could be: to be taken back, or to be credited."""
     net = F("credited") - F("taken") - F("forgiven")
     earnings = Earning.objects.filter(order__customer=customer, rule__program=program)
-    return earnings.exclude(due=net).order_by("pk")
+    return earnings.filter(
+        Q(due__lt=net) | Q(due__gt=net, usable_at__isnull=False) | Q(due__gt=net, forgiven__gt=0)
+    ).order_by("pk")
 
 
 def _lots(program: Program, customer: Customer) -> QuerySet[Grant]:
@@ -160,12 +191,7 @@ def _lots(program: Program, customer: Customer) -> QuerySet[Grant]:
 
 
 def _wallet(program: Program, customer: Customer) -> GiftCard | None:
-    """Where earnings go, opened by the first; None when nothing has to be credited, or cannot."""
-    pending = _unsettled(program, customer).filter(
-        usable_at__isnull=False, due__gt=F("credited") - F("taken") - F("forgiven")
-    )
-    if not pending.exists():
-        return None
+    """Where earnings go, opened by the first; None when nothing can be credited any more."""
     try:
         return wallets.wallet_of(program, customer, actor=ACTOR)
     except UnknownCustomer:
@@ -181,6 +207,8 @@ class _Plan:
     program: Program
     wallet: GiftCard | None
     lots: Sequence[Grant]
+    numbers: dict[int, int]
+    taken: dict[int, int] = field(default_factory=dict)
 
     def of(self, earning: Earning) -> Iterator[EarningMovement]:
         """The movements of an earning; what is forgiven, or cannot be credited, is noted on it."""
@@ -235,46 +263,53 @@ class _Plan:
         return next((name for applies, name in checks if applies), "")
 
     def _take_back(self, earning: Earning) -> Iterator[EarningMovement]:
-        """Pending first, then unspent; the rest is forgiven or stays owed."""
-        left = earning.owed
+        """From its own credit, then from others: pending first; the rest is forgiven or owed.
+
+        What expired of its own is gone already: it is asked of no other.
+        """
         own = set(_credits(earning))
+        yield from self._taken(earning, [lot for lot in self.lots if lot.transaction_id in own])
+        if self._left(earning):
+            lost = max(_lost(own) - earning.forgiven, 0)
+            self._forgive(earning, min(self._left(earning), lost))
+        if self._left(earning):
+            yield from self._taken(earning, self.lots)
+        if self.policy.take_back == EarningPolicy.TakeBack.WAIVE:
+            self._forgive(earning, self._left(earning))
+
+    def _taken(self, earning: Earning, lots: Iterable[Grant]) -> Iterator[EarningMovement]:
         now = timezone.now()
         for lot in sorted(
-            self.lots,
+            lots,
             key=lambda lot: (
-                lot.transaction_id not in own,
                 lot.valid_from <= now,
                 lot.expires_at or _FAR,
                 lot.pk,
             ),
         ):
-            units = min(left, lot.remaining)
-            if units:
+            if units := min(self._left(earning), lot.remaining):
                 lot.remaining -= units
-                left -= units
+                self.taken[earning.pk] = self.taken.get(earning.pk, 0) + units
                 yield self._movement(
                     earning, TAKE_BACK, units, card_id=lot.card_id, credit_id=lot.transaction_id
                 )
-        if left:
-            self._forgive(earning, left, own)
 
-    def _forgive(self, earning: Earning, left: int, own: set[int]) -> None:
-        """What expired unspent is gone already; what was spent is a matter of the policy."""
-        if self.policy.take_back == EarningPolicy.TakeBack.WAIVE:
-            forgiven = left
-        else:
-            forgiven = min(left, max(_lost(own) - earning.forgiven, 0))
-        if forgiven:
-            earning.forgiven += forgiven
+    def _left(self, earning: Earning) -> int:
+        """What is owed beyond what is planned to be taken."""
+        return earning.owed - self.taken.get(earning.pk, 0)
+
+    def _forgive(self, earning: Earning, units: int) -> None:
+        if units:
+            earning.forgiven += units
             earning.save(update_fields=["forgiven"])
 
     def _movement(
         self, earning: Earning, kind: str, units: int, **fields: object
     ) -> EarningMovement:
-        number = earning.movements.count() + 1
+        self.numbers[earning.pk] = number = self.numbers[earning.pk] + 1
         campaign = f":{earning.campaign_id}" if earning.campaign_id else ""
         verb = "earn" if kind == CREDIT else "unearn"
-        return EarningMovement.objects.create(
+        return EarningMovement(
             earning=earning,
             number=number,
             kind=kind,
@@ -302,14 +337,14 @@ def _lost(credit_ids: set[int]) -> int:
     return gone - back + unbooked - (taken or 0)
 
 
-def _look_again(order: ShopOrder) -> None:
+def _look_again(orders: Sequence[ShopOrder]) -> None:
     """Note when time alone may change something: a delivery is assumed, or an obstacle has gone.
 
-    Of this order, and of the customer's others that wait for the first time: for what it left them.
+    Of these, and of the customer's others that wait for the first time: for what these left them.
     """
     instants: dict[int, datetime.datetime] = {}
     now = timezone.now()
-    for earning in _waiting(order):
+    for earning in _waiting(orders):
         if earning.usable_at is not None:
             again = now + LOOK_AGAIN
         else:
@@ -317,18 +352,19 @@ def _look_again(order: ShopOrder) -> None:
             days = earning.rule.program.earning_policy.undelivered_days
             again = earning.order.invoiced_at + datetime.timedelta(days=days)
         instants[earning.order_id] = min(again, instants.get(earning.order_id, again))
-    ShopOrder.objects.filter(pk=order.pk).update(due_at=instants.pop(order.pk, None))
+    quiet = [order.pk for order in orders if order.pk not in instants]
+    ShopOrder.objects.filter(pk__in=quiet, due_at__isnull=False).update(due_at=None)
     for pk, again in instants.items():
-        ShopOrder.objects.filter(pk=pk, due_at=None).update(due_at=again)
+        ShopOrder.objects.filter(pk=pk).update(due_at=again)
 
 
-def _waiting(order: ShopOrder) -> QuerySet[Earning]:
-    """What is pending for the order's customer, behind an obstacle or until the delivery."""
+def _waiting(orders: Sequence[ShopOrder]) -> QuerySet[Earning]:
+    """What is pending for the orders' customer, behind an obstacle or until the delivery."""
     behind = Q(usable_at__isnull=False) & ~Q(problem="")
     until_delivery = Q(usable_at=None, order__invoiced_at__isnull=False)
-    mine = Q(order=order.pk)
-    if order.customer_id is not None:
-        mine |= Q(order__customer=order.customer_id, order__due_at=None)
+    mine = Q(order__in=[order.pk for order in orders])
+    if orders[0].customer_id is not None:
+        mine |= Q(order__customer=orders[0].customer_id, order__due_at=None)
     pending = Earning.objects.filter(mine, due__gt=F("credited") - F("taken") - F("forgiven"))
     return pending.filter(behind | until_delivery).select_related(
         "order", "rule__program__earning_policy"

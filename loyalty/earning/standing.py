@@ -128,13 +128,12 @@ def held_by(customer: Customer) -> list[Held]:
     return found
 
 
-def judge(program: Program, customer: Customer) -> Standing | None:
+def judge(program: Program, customer: Customer, ladder: Ladder | None) -> Standing | None:
     """Keep the customer's tier as it is now, and note it when it became another one.
 
     To be called under the customer's lock, with their earnings in line. Safe to repeat.
     """
     now = timezone.now()
-    ladder = ladder_of(program, customer)
     if ladder is None:
         return None
     climb = _climb(program, customer, ladder)
@@ -208,7 +207,7 @@ def grant(
         )
         # Clocks differ: an order that was paid in our future may be judged already.
         ShopOrder.objects.filter(customer=customer, paid_at__gte=now).update(due_at=now)
-        judge(program, customer)
+        judge(program, customer, ladder_of(program, customer))
     return made
 
 
@@ -271,7 +270,7 @@ def review_chunk(job: Job) -> bool:
     for program, customer_id in pairs:
         with atomic():
             customer = Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
-            judge(program, customer)
+            judge(program, customer, ladder_of(program, customer))
     job.done += len(pairs)
     job.total = max(job.total, job.done)
     job.counts = {"customers": job.done}

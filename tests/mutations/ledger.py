@@ -398,8 +398,8 @@ def _read_unlocked(statement: str, parameters: dict[str, Any]) -> Position:
                 "    except InterfaceError as error:\n        raise LedgerBusy from error\n",
             ),
             "money may depend on somebody else's transaction": (
-                "with atomic(durable=not _rehearsing.get()):",
-                "with atomic():",
+                "with locked_in_time(durable=not _rehearsing.get()):",
+                "with locked_in_time():",
             ),
         },
     ),

@@ -18,13 +18,12 @@ from pathlib import Path
 
 from config.embedded import Postgres, Valkey
 from tests.mutations.database import DATABASE
-from tests.mutations.earning import EARNING
 from tests.mutations.ledger import LEDGER
 from tests.mutations.mutation import Mutation
 from tests.mutations.protocol import PROTOCOL
 from tests.mutations.staff import STAFF
 
-MUTATIONS = [*LEDGER, *STAFF, *DATABASE, *PROTOCOL, *EARNING]
+MUTATIONS = [*LEDGER, *STAFF, *DATABASE, *PROTOCOL]
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COPIED = (".git", ".venv", ".cache", ".local", ".*_cache", ".hypothesis", "__pycache__")

@@ -408,31 +408,41 @@ class Model:
     def _taken(
         self, earning: Earning, there: list[Lot], left: dict[int, int], now: datetime.datetime
     ) -> list[tuple[Earning, Lot, int]]:
-        """From its own credit, then from other earnings: not usable yet first, then by expiry."""
+        """From its own credit, then from other earnings: not usable yet first, then by expiry.
+
+        What expired of its own is asked of no other.
+        """
+        in_turn = sorted(
+            there, key=lambda lot: (lot.valid_from <= now, lot.expires_at or FOREVER, lot.number)
+        )
+        own = [lot for lot in in_turn if lot in earning.lots]
+        others = [lot for lot in in_turn if lot not in earning.lots]
         owed = earning.net - earning.due
+        takes = self._from(own, owed, earning, left)
+        owed -= sum(units for _, _, units in takes)
+        gone = sum(
+            lot.expired + (lot.remaining if lot.is_expired(now) else 0) for lot in earning.lots
+        )
+        expired = min(owed, max(gone - earning.forgiven, 0))
+        from_others = self._from(others, owed - expired, earning, left)
+        owed -= expired + sum(units for _, _, units in from_others)
+        waived = owed if self.house.take_back == "waive" else 0
+        self.seen["waived"] += bool(waived)
+        self.seen["forgiven as expired"] += bool(expired)
+        self.seen["owed"] += owed > waived
+        earning.forgiven += expired + waived
+        return takes + from_others
+
+    @staticmethod
+    def _from(
+        lots: list[Lot], owed: int, earning: Earning, left: dict[int, int]
+    ) -> list[tuple[Earning, Lot, int]]:
         takes = []
-        for lot in sorted(
-            there,
-            key=lambda lot: (
-                lot not in earning.lots,
-                lot.valid_from <= now,
-                lot.expires_at or FOREVER,
-                lot.number,
-            ),
-        ):
+        for lot in lots:
             if units := min(owed, left[lot.number]):
                 left[lot.number] -= units
                 owed -= units
                 takes.append((earning, lot, units))
-        gone = sum(
-            lot.expired + (lot.remaining if lot.is_expired(now) else 0) for lot in earning.lots
-        )
-        waived = self.house.take_back == "waive"
-        forgiven = owed if waived else min(owed, max(gone - earning.forgiven, 0))
-        self.seen["waived"] += waived and bool(owed)
-        self.seen["forgiven as expired"] += not waived and bool(forgiven)
-        self.seen["owed"] += owed > forgiven
-        earning.forgiven += forgiven
         return takes
 
     def _credit(self, who: str, earning: Earning, units: int, now: datetime.datetime) -> None:

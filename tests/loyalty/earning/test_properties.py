@@ -290,6 +290,7 @@ class EarningMachine(RuleBasedStateMachine):
         if verb == "reward" and order.number not in self.model.rewarded:
             self.model.rewarded.add(order.number)
             self._call(Call("reward", card, 300, order.order_id, funding="promotional"))
+            self._arrives(order)  # it counts from the order's next change on
         else:
             self._call(Call("credit", card, 700, funding="promotional"))
 

@@ -24,6 +24,7 @@ from tests.builders import (
     make_customer,
     make_purchase,
     make_wallet,
+    remaining,
 )
 from tests.loyalty.earning.builders import (
     DAY,
@@ -352,6 +353,21 @@ def test_expired_credit_pays_no_debt_whether_its_expiry_is_booked_or_not() -> No
 
     assert points(program) == {"due": 60, "credited": 160, "owed": 100}
     assert buckets(wallet()) == {"credited": 4000, "spent": 2500, "available": 1500}
+
+
+def test_what_expired_is_asked_of_no_other_earning() -> None:
+    program = make_earning_program(take_back="owe", usable_after_days=0, validity_days=30)
+    make_rule(program)
+    with time_machine.travel(START + DAY, tick=False):
+        first = invoiced(an_order(100_00))
+        take(program.store, first)
+
+    with time_machine.travel(START + 50 * DAY, tick=False):
+        take(program.store, invoiced(an_order(60_00, paid=START + 45 * DAY)))
+        take(program.store, canceled(first, after=49 * DAY))
+
+    assert points(program) == {"due": 60, "credited": 160, "forgiven": 100}
+    assert remaining(wallet()) == [2500, 1500]  # of the first, expired and not booked yet
 
 
 def test_what_expired_is_not_asked_for_before_its_expiry_is_booked_either() -> None:
