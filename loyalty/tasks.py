@@ -35,6 +35,7 @@ from loyalty.schedule import Work
 
 HANDLERS: Mapping[str, Handler] = {
     JobKind.ISSUE_BATCH: batches.issue_chunk,
+    JobKind.CREDIT_BATCH: batches.credit_chunk,
     JobKind.EXTEND_BATCH: batches.extend_chunk,
     JobKind.UNDO_BATCH: batches.undo_chunk,
     JobKind.CHECK_IMPORT: imports.check_chunk,

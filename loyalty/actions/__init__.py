@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from loyalty.actions.base import AMOUNTS, Action, Figures, Preview
-from loyalty.actions.batches import ApplyImport, ExtendBatch, IssueBatch, UndoBatch
+from loyalty.actions.batches import (
+    ApplyImport,
+    CreditBatch,
+    ExtendBatch,
+    IssueBatch,
+    UndoBatch,
+)
 from loyalty.actions.cards import (
     Adjust,
     Block,
@@ -36,6 +42,7 @@ __all__ = [
     "CancelDifference",
     "ChangeOwner",
     "Close",
+    "CreditBatch",
     "Extend",
     "ExtendBatch",
     "Figures",
@@ -63,6 +70,7 @@ _BY_NAME: Mapping[str, type[Action]] = {
         CancelDifference,
         ChangeOwner,
         Close,
+        CreditBatch,
         Extend,
         ExtendBatch,
         GiveCredit,

@@ -1,4 +1,4 @@
-"""What staff do to many cards at once. The work itself is a job; performing it starts the job."""
+"""What staff do to many cards or customers at once. The work is a job; performing it starts it."""
 
 import datetime
 from dataclasses import dataclass
@@ -44,8 +44,9 @@ class BatchAction(Action):
         return self.batch.total
 
     def favors(self, identity: Identity) -> bool:
-        """Whoever is among its owners gains."""
-        return self.batch.owners.filter(identity_filter(identity, "customer__")).exists()
+        """Whoever is among its owners gains, but for who is left out."""
+        gaining = self.batch.owners.filter(problem="")
+        return gaining.filter(identity_filter(identity, "customer__")).exists()
 
     def figures(self) -> Figures:
         """Where the batch is, and what its cards hold."""
@@ -72,6 +73,19 @@ class IssueBatch(BatchAction):
     def wait(self) -> None:
         """The batch shows that it waits."""
         batches.wait(self.batch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreditBatch(IssueBatch):
+    """Give every credit of a batch."""
+
+    name = AuditAction.CREDIT_BATCH
+
+    def figures(self) -> Figures:
+        """Where it is, and what it has come to."""
+        batch = Batch.objects.get(pk=self.batch_id)
+        is_given = batch.status not in {Batch.Status.DRAFT, Batch.Status.WAITING}
+        return {"status": batch.status, "total": batch.total if is_given else 0}
 
 
 @dataclass(frozen=True, kw_only=True)

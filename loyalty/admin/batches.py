@@ -1,4 +1,7 @@
-"""Many cards at once: the form, the draft with what it would cost, the progress, the codes."""
+"""Many cards at once: the form, the draft with what it would cost, the progress, the codes.
+
+Credit for many customers goes the same way; its own part is in `loyalty.admin.credit_batches`.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +28,13 @@ from django_stubs_ext import StrOrPromise
 from loyalty import audit, batches, codes
 from loyalty.admin.actions import ActionURLs, buttons
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, badge, link, linked, shown_moment
+from loyalty.admin.credit_batches import (
+    CreditBatchURLs,
+    credit_context,
+    credit_figures,
+    selection_in_words,
+    state_in_a_word,
+)
 from loyalty.admin.csv import csv_response
 from loyalty.admin.figures import Scale, money_of
 from loyalty.admin.forms.base import ActionForm, DayField
@@ -154,7 +164,7 @@ class Tile:
 
 
 @admin.register(Batch)
-class BatchAdmin(ActionURLs, ReadOnlyAdmin[Batch]):
+class BatchAdmin(CreditBatchURLs, ActionURLs, ReadOnlyAdmin[Batch]):
     """The batches that we make; those from files have their own pages."""
 
     change_form_template = "admin/batches/batch.html"
@@ -184,16 +194,16 @@ class BatchAdmin(ActionURLs, ReadOnlyAdmin[Batch]):
     @admin.display(description=_("state"), ordering="status")
     def state(self, batch: Batch) -> SafeString:
         """Where it is."""
-        return badge(_KINDS[State(batch.status)], batch.get_status_display())
+        return badge(_KINDS[State(batch.status)], state_in_a_word(batch))
 
-    @admin.display(description=_("cards"), ordering="count")
+    @admin.display(description=_("cards or credits"), ordering="count")
     def cards_shown(self, batch: Batch) -> int:
         """How many it is to have."""
         return batch.count
 
     @admin.display(description=_("total amount"), ordering="total")
     def total_shown(self, batch: Batch) -> str:
-        """What all cards are issued with."""
+        """What all of it comes to."""
         return money_of(batch.total, _scale(batch))
 
     def get_urls(self) -> list[URLPattern]:
@@ -242,6 +252,7 @@ class BatchAdmin(ActionURLs, ReadOnlyAdmin[Batch]):
         is_working = job is not None and job.status in {Job.Status.WAITING, Job.Status.RUNNING}
         context |= {
             "state_kind": _KINDS[State(batch.status)],
+            "state_label": state_in_a_word(batch),
             "tiles": _tiles(batch),
             "facts": _facts(batch),
             "job": job,
@@ -253,6 +264,8 @@ class BatchAdmin(ActionURLs, ReadOnlyAdmin[Batch]):
             "was_downloaded": batch.codes_downloaded_at is not None,
             "approval": _approval_of(batch),
         }
+        if batch.source == Batch.Source.CREDIT:
+            context |= credit_context(batch)
         if is_working:
             # Without JavaScript too: the page looks again by itself.
             context["refresh_seconds"] = 3
@@ -334,7 +347,7 @@ def _scale(batch: Batch) -> Scale:
 
 def _may_download(request: HttpRequest, batch: Batch) -> bool:
     """Once whoever made it, when it is issued; again only with the permission for that."""
-    if batch.status != State.ISSUED:
+    if batch.status != State.ISSUED or batch.source == Batch.Source.CREDIT:
         return False
     if request.user.has_perm("loyalty.reprint_batch"):
         return True
@@ -353,6 +366,8 @@ def _approval_of(batch: Batch) -> str:
 
 
 def _tiles(batch: Batch) -> list[Tile]:
+    if batch.source == Batch.Source.CREDIT:
+        return [Tile(label, figure) for label, figure in credit_figures(batch)]
     scale = _scale(batch)
     tiles = [
         Tile(_("cards"), str(batch.count)),
@@ -380,6 +395,7 @@ def _facts(batch: Batch) -> list[tuple[StrOrPromise, str]]:
         (_("program"), linked(batch.program)),
         (_("store"), linked(store)),
         (_("funding"), str(batch.program.get_funding_display())),
+        (_("chosen by"), selection_in_words(batch)),
         (_("valid from"), shown_moment(batch.valid_from, store)),
         (_("expires at"), shown_moment(batch.expires_at, store)),
         (

@@ -21,6 +21,7 @@ BackOfficeSite.sections[:] = [
             Entry("loyalty.discrepancy"),
             Entry("loyalty.reconciliationrun"),
             Entry("loyalty.batch"),
+            Entry("loyalty.batchowner"),
             Entry("loyalty.importfile"),
             Entry("giftcard_provider.failedcall"),
             Entry("loyalty.job"),

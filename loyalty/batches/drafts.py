@@ -1,10 +1,12 @@
-"""A batch before there is any card: what is wanted, and whether it waits."""
+"""A batch before there is any card or credit: what is wanted, and whether it waits."""
 
 import datetime
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.db.transaction import atomic
 
 from loyalty.models import Batch, BatchOwner, Customer, Program
@@ -16,19 +18,53 @@ _OWNERS_A_STATEMENT = 2000
 DRAFT, WAITING = Batch.Status.DRAFT, Batch.Status.WAITING
 
 
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who of a batch of credits gets how many units; with a `problem`, who is left out."""
+
+    customer_id: int
+    amount: int
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a person wants issued; `amount` is each card's, in units, `owners` one for each card."""
+    """What a person wants issued; `amount` is each card's, in units, `owners` one for each card.
+
+    Of credits, what each of the `recipients` gets, of whom those with a problem come last.
+    """
 
     program: Program
     name: str
-    amount: int
-    count: int
+    amount: int = 0
+    count: int = 0
+    source: Batch.Source = Batch.Source.GENERATED
     valid_from: datetime.datetime | None = None
     expires_at: datetime.datetime | None = None
     reason: str = ""
     note: str = ""
     owners: Sequence[Customer] = ()
+    recipients: Sequence[Recipient] = ()
+    selection: Mapping[str, Any] = field(default_factory=dict)
+
+    def rows(self) -> list[BatchOwner]:
+        """Whom it is for, by number; of no batch yet."""
+        rows = [BatchOwner(customer=owner) for owner in self.owners]
+        rows += [
+            BatchOwner(customer_id=each.customer_id, amount=each.amount, problem=each.problem)
+            for each in sorted(self.recipients, key=lambda recipient: bool(recipient.problem))
+        ]
+        for number, row in enumerate(rows, start=1):
+            row.number = number
+        return rows
+
+    @property
+    def sums(self) -> tuple[int, int]:
+        """How many cards or credits, and their units."""
+        if not self.recipients:
+            return self.count, self.amount * self.count
+        amounts = [each.amount for each in self.recipients if not each.problem]
+        return len(amounts), sum(amounts)
 
 
 def draft(plan: Plan, *, created_by: User) -> Batch:
@@ -36,34 +72,34 @@ def draft(plan: Plan, *, created_by: User) -> Batch:
 
     Raises `InvalidAmount` when one card or all of them are more than the ledger can count.
     """
-    checked(plan.amount)
+    count, total = plan.sums
+    if plan.source == Batch.Source.GENERATED:
+        checked(plan.amount)
+    rows = plan.rows()
     wanted = {
         "program": plan.program,
         "name": plan.name,
         "amount": plan.amount,
-        "count": plan.count,
-        "total": checked(plan.amount * plan.count),
+        "count": count,
+        "total": checked(total),
         "valid_from": plan.valid_from,
         "expires_at": plan.expires_at,
         "reason": plan.reason,
         "note": plan.note,
-        "source": Batch.Source.GENERATED,
+        "source": plan.source,
+        "selection": plan.selection,
     }
     with atomic():
         # Of two clicks the second waits here, and finds the draft of the first.
         User.objects.select_for_update(no_key=True).get(pk=created_by.pk)
         drafts = Batch.objects.filter(created_by=created_by, status=DRAFT)
         known = drafts.filter(**wanted).order_by("-pk").first()
-        if known and _owner_ids(known) == [owner.pk for owner in plan.owners]:
+        if known and _same(known.owners.order_by("number"), rows):
             return known
         batch = Batch.objects.create(created_by=created_by, **wanted)
-        BatchOwner.objects.bulk_create(
-            (
-                BatchOwner(batch=batch, number=number, customer=owner)
-                for number, owner in enumerate(plan.owners, start=1)
-            ),
-            batch_size=_OWNERS_A_STATEMENT,
-        )
+        for row in rows:
+            row.batch = batch
+        BatchOwner.objects.bulk_create(rows, batch_size=_OWNERS_A_STATEMENT)
         return batch
 
 
@@ -86,5 +122,6 @@ def _move(batch: Batch, source: Batch.Status, target: Batch.Status) -> bool:
     return bool(Batch.objects.filter(pk=batch.pk, status=source).update(status=target))
 
 
-def _owner_ids(batch: Batch) -> list[int]:
-    return list(batch.owners.order_by("number").values_list("customer_id", flat=True))
+def _same(known: QuerySet[BatchOwner], rows: Sequence[BatchOwner]) -> bool:
+    wanted = [(row.customer_id, row.amount, row.problem) for row in rows]
+    return list(known.values_list("customer_id", "amount", "problem")) == wanted

@@ -7,7 +7,7 @@ from django.db.transaction import atomic
 from django.utils import timezone
 
 from loyalty import ledger
-from loyalty.batches.steps import actor_of, batch_of, begin, locked, remember
+from loyalty.batches.steps import begin, locked, next_numbers
 from loyalty.exceptions import (
     BatchNotReady,
     BatchNumberTaken,
@@ -16,29 +16,35 @@ from loyalty.exceptions import (
     LedgerError,
 )
 from loyalty.ledger import NewCard
-from loyalty.models import Batch, Customer, Job
+from loyalty.models import Batch, Customer, Job, JobKind
 
 CHUNK = 500
+# What is done with a batch, by where it comes from; one from a file has its own way.
+KINDS = {
+    Batch.Source.GENERATED: JobKind.ISSUE_BATCH,
+    Batch.Source.CREDIT: JobKind.CREDIT_BATCH,
+}
 
 State = Batch.Status
 
 
 def start(batch: Batch, *, requested_by: User | None) -> Job:
-    """Begin to issue a batch of ours.
+    """Begin to issue a batch of ours, or to give its credits.
 
     Raises `BatchNotReady` when it was discarded or undone, or comes from a file, and `InvalidDates`
     when its last day is over by now.
     """
     with atomic():
         current = locked(batch)
-        if current.source != Batch.Source.GENERATED:
+        kind = KINDS.get(Batch.Source(current.source))
+        if kind is None:
             raise BatchNotReady
         is_over = current.expires_at is not None and current.expires_at <= timezone.now()
         if is_over and current.status in {State.DRAFT, State.WAITING}:
             raise InvalidDates
         return begin(
             current,
-            Job.Kind.ISSUE_BATCH,
+            kind,
             {State.DRAFT, State.WAITING},
             State.ISSUING,
             total=current.count,
@@ -48,16 +54,7 @@ def start(batch: Batch, *, requested_by: User | None) -> Job:
 
 def issue_chunk(job: Job) -> bool:
     """Issue the next numbers that have no card yet; True while more are to come."""
-    batch = batch_of(job)
-    if batch.status != State.ISSUING:
-        return False
-    last = min(job.done + CHUNK, batch.count)
-    remember(job, _issue(batch, range(job.done + 1, last + 1), actor_of(job)))
-    job.done = last
-    if last < batch.count:
-        return True
-    Batch.objects.filter(pk=batch.pk, status=State.ISSUING).update(status=State.ISSUED)
-    return False
+    return next_numbers(job, CHUNK, _issue)
 
 
 def _issue(batch: Batch, numbers: Sequence[int], actor: str) -> list[tuple[int, str]]:

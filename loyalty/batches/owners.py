@@ -74,6 +74,17 @@ def find_owners(program: Program, texts: Iterable[str], *, creates: bool) -> Wan
     return Wanted(customers, problems)
 
 
+def find_people(store: Store, texts: Iterable[str], *, creates: bool) -> Iterator[Customer | str]:
+    """Who is meant by each text, the same new customer once; or unknown, ambiguous or malformed."""
+    new: dict[object, Customer] = {}
+    lines = (_Line(number, text, _identity(text)) for number, text in enumerate(texts, start=1))
+    while chunk := list(islice(lines, _LINES_A_STATEMENT)):
+        _look_up(store, chunk)
+        for line in chunk:
+            who = _who(line, store, creates=creates)
+            yield who if isinstance(who, str) or who.pk else new.setdefault(_key(who), who)
+
+
 def _lines(texts: Iterable[str]) -> Iterator[_Line]:
     for number, text in enumerate(texts, start=1):
         typed = text.strip().strip('"').strip()

@@ -1,6 +1,6 @@
 """What the steps of a batch share: how one begins, whose it is, which cards come next."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -8,6 +8,9 @@ from django.db.transaction import atomic
 
 from loyalty.exceptions import BatchNotReady
 from loyalty.models import Batch, GiftCard, Job, JobKind
+
+Do = Callable[[Batch, Sequence[int], str], Sequence[tuple[int, str]]]
+"""Does some numbers of a batch, as an actor; those that were refused, with the reasons' codes."""
 
 REMEMBERED = 100
 """Refused cards that a job names; it counts all of them."""
@@ -72,6 +75,21 @@ def next_cards(job: Job, batch: Batch, most: int) -> QuerySet[GiftCard]:
     """The cards that come after those that the job has dealt with, by number."""
     after = job.parameters.get("after", 0)
     return batch.cards.filter(batch_number__gt=after).order_by("batch_number")[:most]
+
+
+def next_numbers(job: Job, most: int, do: Do) -> bool:
+    """Have the next numbers of a batch done that is being issued; True while more are to come."""
+    batch = batch_of(job)
+    if batch.status != Batch.Status.ISSUING:
+        return False
+    last = min(job.done + most, batch.count)
+    remember(job, do(batch, range(job.done + 1, last + 1), actor_of(job)))
+    job.done = last
+    if last < batch.count:
+        return True
+    issuing = Batch.objects.filter(pk=batch.pk, status=Batch.Status.ISSUING)
+    issuing.update(status=Batch.Status.ISSUED)
+    return False
 
 
 def advance(job: Job, numbers: Collection[int]) -> None:

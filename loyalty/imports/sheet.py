@@ -45,7 +45,7 @@ class Sheet:
 
 def read(content: bytes, *, decimal_sign: str = "") -> Sheet:
     """The file's rows; a decimal sign that is not given is found out. Raises `Unreadable`."""
-    encoding, text = _decoded(content)
+    encoding, text = decoded(content)
     if skipped := _SEPARATOR_LINE.match(text):
         text = text[skipped.end() :]
     separator, columns = _header(text)
@@ -99,7 +99,8 @@ def _usual_sign(separator: str) -> str:
     return "," if separator == ";" else "."
 
 
-def _decoded(content: bytes) -> tuple[str, str]:
+def decoded(content: bytes) -> tuple[str, str]:
+    """The name of the encoding, and the text. Raises `Unreadable`."""
     if not content.strip():
         raise Unreadable(_("The file is empty. Export it again, with a header and the cards."))
     if len(content) > MAX_BYTES:
@@ -158,7 +159,7 @@ def _header(text: str) -> tuple[str, Sequence[str]]:
 
 
 def _first_row(text: str, separator: str) -> Sequence[str]:
-    for cells in _parsed(text, separator):
+    for cells in parsed(text, separator):
         filled = [position for position, cell in enumerate(cells, start=1) if cell.strip()]
         if filled:
             # Without what comes after the last name: some programs end each line with a comma.
@@ -167,7 +168,7 @@ def _first_row(text: str, separator: str) -> Sequence[str]:
 
 
 def _rows(text: str, separator: str, columns: Sequence[str]) -> Iterator[Row]:
-    reader = _parsed(text, separator)
+    reader = parsed(text, separator)
     lines = reader.lines
     is_header, number, width = True, 0, len(columns)
     for cells in reader:
@@ -183,7 +184,7 @@ def _rows(text: str, separator: str, columns: Sequence[str]) -> Iterator[Row]:
         yield Row(number, line, is_ragged, **named)
 
 
-class _parsed(Iterator[Sequence[str]]):  # noqa: N801  used as a function
+class parsed(Iterator[Sequence[str]]):  # noqa: N801  used as a function
     """The cells of each line of a text; `lines` is how many lines were read."""
 
     def __init__(self, text: str, separator: str) -> None:
@@ -203,4 +204,13 @@ class _parsed(Iterator[Sequence[str]]):  # noqa: N801  used as a function
             ) from error
 
 
-__all__ = ["MAX_BYTES", "MAX_ROWS", "Sheet", "Unreadable", "decimal_sign_of", "read"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_ROWS",
+    "Sheet",
+    "Unreadable",
+    "decimal_sign_of",
+    "decoded",
+    "parsed",
+    "read",
+]

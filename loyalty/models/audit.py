@@ -27,6 +27,7 @@ class AuditAction(models.TextChoices):
     SETTLE_DIFFERENCE = "settle_difference", _("settle what the store settled")
     CANCEL_DIFFERENCE = "cancel_difference", _("give back or take back what differs")
     ISSUE_BATCH = "issue_batch", _("issue a batch")
+    CREDIT_BATCH = "credit_batch", _("give credit to many customers")
     EXTEND_BATCH = "extend_batch", _("extend a batch")
     APPLY_IMPORT = "apply_import", _("apply an import")
     UNDO_BATCH = "undo_batch", _("undo a batch or import")

@@ -13,6 +13,7 @@ class JobKind(models.TextChoices):
 
     ISSUE_BATCH = "issue_batch", _("issue a batch")
     EXTEND_BATCH = "extend_batch", _("extend a batch")
+    CREDIT_BATCH = "credit_batch", _("give credit to many customers")
     UNDO_BATCH = "undo_batch", _("undo a batch or import")
     CHECK_IMPORT = "check_import", _("check an import")
     APPLY_IMPORT = "apply_import", _("apply an import")

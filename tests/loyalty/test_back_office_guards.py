@@ -75,6 +75,19 @@ REFUSED: list[tuple[str, str, str]] = [
         "a negative number",
         copy("loyalty_batchowner", number="-1"),
     ),
+    *(
+        ("batch_owner_amount", words, update("loyalty_batchowner", changes))
+        for words, changes in (
+            ("refused, and no credit", "problem = 'own'"),
+            ("a wallet, and no credit", "card_id = 0"),
+        )
+    ),
+    ("batch_owner_amount", "nothing", copy("loyalty_batchowner", number="9", amount="0")),
+    (
+        "batch_owner_credited",
+        "a credit on no card",
+        copy("loyalty_batchowner", number="9", amount="1", credit_id="1"),
+    ),
     (
         "loyalty_importfile_problem_count_check",
         "fewer than no problems",
@@ -169,6 +182,7 @@ def test_nothing_goes_by(table: str, operation: str, sql: str, books: Contents) 
 
 # Another value for every column that says what a row is about.
 FIXED = {
+    "loyalty_batchowner": {"batch_id": "0", "number": "number + 5", "amount": "7"},
     "loyalty_approval": {
         "action": "'close'",
         "parameters": "'[]'",

@@ -42,6 +42,7 @@ FORMS: Mapping[type[Model], Sequence[type[ActionForm]]] = {
     ShopOrder: [returns.PayReturnForm],
     Batch: [
         batches.IssueBatchForm,
+        batches.CreditBatchForm,
         batches.ApplyImportForm,
         batches.ExtendBatchForm,
         batches.UndoBatchForm,

@@ -1,13 +1,13 @@
 """The forms of what staff do to a batch or an import."""
 
 import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.actions import Action, ApplyImport, ExtendBatch, IssueBatch, UndoBatch
+from loyalty.actions import Action, ApplyImport, CreditBatch, ExtendBatch, IssueBatch, UndoBatch
 from loyalty.admin.forms.base import ActionForm, DayField
 from loyalty.models import Batch
 
@@ -39,15 +39,28 @@ class IssueBatchForm(BatchForm):
     permission = IssueBatch.permission
     title = _("Issue the cards")
     explanation = _("A worker issues the cards in the background; this page shows how far it is.")
+    source: ClassVar[Batch.Source] = Batch.Source.GENERATED
+    begins: ClassVar[type[IssueBatch]] = IssueBatch
 
     @classmethod
     def applies_to(cls, row: Batch) -> bool:
         """A draft of ours."""
-        return row.status == DRAFT and row.source == Batch.Source.GENERATED
+        return row.status == DRAFT and row.source == cls.source
 
     def action(self) -> Action:
         """The start of the work."""
-        return IssueBatch(batch_id=self.row.pk, **self.words)
+        return self.begins(batch_id=self.row.pk, **self.words)
+
+
+class CreditBatchForm(IssueBatchForm):
+    """Give every credit."""
+
+    name = "credit_batch"
+    permission = CreditBatch.permission
+    title = _("Give the credit")
+    explanation = _("A worker gives it in the background; this page shows how far it is.")
+    source = Batch.Source.CREDIT
+    begins = CreditBatch
 
 
 class ApplyImportForm(BatchForm):
@@ -75,12 +88,15 @@ class ApplyImportForm(BatchForm):
 
 
 class UndoBatchForm(BatchForm):
-    """Close every card, while none was used."""
+    """Close every card, or take every credit back, while nothing was used."""
 
     name = "undo_batch"
     permission = UndoBatch.permission
     title = _("Undo as a whole")
-    explanation = _("Every card is closed and what is on it taken off, while none was used.")
+    explanation = _(
+        "Every card is closed and what is on it taken off, or every credit taken back, while"
+        " nothing of it was used."
+    )
     is_danger = True
     needs_note = True
 
@@ -95,7 +111,7 @@ class UndoBatchForm(BatchForm):
 
 
 class ExtendBatchForm(BatchForm):
-    """A later last day for all of it."""
+    """A later last day for all of its cards."""
 
     name = "extend_batch"
     permission = ExtendBatch.permission
@@ -111,8 +127,8 @@ class ExtendBatchForm(BatchForm):
 
     @classmethod
     def applies_to(cls, row: Batch) -> bool:
-        """A batch that was issued."""
-        return row.status == ISSUED
+        """Cards that were issued."""
+        return row.status == ISSUED and row.source != Batch.Source.CREDIT
 
     def clean_last_day(self) -> datetime.date:
         """A day that is not over in the store."""

@@ -65,7 +65,6 @@ HIDDEN = {
     "Spending": "reserved by loyalty.limits; what a person may still move is what matters",
     "ChainLink": "what the proofs sealed; their page says what became of it",
     "ReturnPayment": "seen through the ledger's credits of the order",
-    "BatchOwner": "on the page of the batch and of each card",
     "EarningPolicy": "on the program's page of earning",
     "OrderListening": "how far a store's orders are known",
     "OrderHook": "create_order_hook makes it; nothing of it is shown",

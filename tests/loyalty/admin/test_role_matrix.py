@@ -32,6 +32,7 @@ from loyalty.models import (
     AuditEvent,
     Balance,
     Batch,
+    BatchOwner,
     Campaign,
     Customer,
     Discrepancy,
@@ -63,7 +64,7 @@ from loyalty.models import (
 from loyalty.order_sources import Window, WindowKind
 from loyalty.roles import Role
 from loyalty.tasks import HANDLERS
-from tests.builders import history, make_program
+from tests.builders import history, make_customer, make_program
 from tests.giftcard_provider.test_call_pages import make_call
 from tests.loyalty.admin.conftest import Books, confirm_password
 from tests.loyalty.admin.test_pages import Inline
@@ -149,7 +150,8 @@ def line(what: str, address: Address, *allowed: Role) -> Line:
 # Money is in none of the forms; a row is deleted by nobody.
 SEEN: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((Store, Program, Customer, GiftCard, Balance, Grant), ALL),
-    **dict.fromkeys((Transaction, Operation, Entry, Batch, ImportFile, Job, Approval), ALL),
+    **dict.fromkeys((Transaction, Operation, Entry, Batch, BatchOwner, ImportFile), ALL),
+    **dict.fromkeys((Job, Approval), ALL),
     **dict.fromkeys((ReconciliationRun, Discrepancy, Notification, FailedCall), ALL),
     **dict.fromkeys((Proof, ProofDifference), ALL),
     **dict.fromkeys((EarningRule, Campaign, ShopOrder, Earning, EarningMovement), ALL),
@@ -172,6 +174,7 @@ LETTERS = [
     line("preview of the words", of(Program, "loyalty_program_preview", "issued", "en"), A),
 ]
 DRAFT = {"switched_on_at": None}
+WALLETS = {"relation_name": "loyalty-program"}
 EARNING = [
     line("new rule", of(Program, "loyalty_earningrule_new"), M),
     line("change a rule", of(EarningRule, "loyalty_earningrule_edit", **DRAFT), M),
@@ -222,6 +225,8 @@ PAGES = [
     line("books: open holds", page("books_holds"), *ALL),
     line("new batch: program", page("loyalty_batch_choose"), M),
     line("new batch", of(Program, "loyalty_batch_new"), M),
+    line("new credits by a list", of(Program, "loyalty_batch_credit", "list", **WALLETS), M),
+    line("new credits by a filter", of(Program, "loyalty_batch_credit", "filter", **WALLETS), M),
     line("upload an import", page("loyalty_importfile_upload"), M),
     line("problems of an import", of(ImportFile, "loyalty_importfile_problems"), *ALL),
     line("reveal a code", first(GiftCard, "reveal"), M),
@@ -255,6 +260,8 @@ ACTIONS = [
     line("decide", of(Approval, "loyalty_approval_decide"), M, F),
     line("make a draft of a batch", of(Program, "loyalty_batch_new"), M),
     line("issue a batch", first(Batch, "action", "issue_batch", status="draft"), M),
+    line("make a draft of credits", of(Program, "loyalty_batch_credit", "list", **WALLETS), M),
+    line("give credits", first(Batch, "action", "credit_batch", status="draft"), M),
     line("extend a batch", first(Batch, "action", "extend_batch", status="issued"), M),
     line("undo a batch", first(Batch, "action", "undo_batch", status="issued"), M),
     line("apply an import", first(Batch, "action", "apply_import", source="imported"), M),
@@ -369,7 +376,9 @@ def make_rows(card: GiftCard) -> None:
     asked = Adjust(card_id=card.pk, change=100, reason="correction", note="x")
     approvals.carry_out(asked, actor=acting(make_staff("adjust_card", per_action=0)), token="one")
     program = make_program(card.store)
-    plan = Plan(program=program, name="Natal", amount=100, count=1)
+    plan = Plan(
+        program=program, name="Natal", amount=100, count=1, owners=[make_customer(card.store)]
+    )
     batches.start(batches.draft(plan, created_by=other), requested_by=other)
     make_import("balance\n1.00\n", program, user=other)
     while jobs.run_next(HANDLERS):
