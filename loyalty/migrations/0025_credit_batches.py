@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalty', '0022_news_guards'),
+        ('loyalty', '0024_program_figures_indexes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

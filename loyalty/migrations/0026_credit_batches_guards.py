@@ -10,6 +10,6 @@ sql, undo = guards.fixed("loyalty_batchowner", "batch_id, number, amount")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalty", "0023_credit_batches")]
+    dependencies = [("loyalty", "0025_credit_batches")]
 
     operations = [migrations.RunSQL(sql, reverse_sql=undo)]
