@@ -78,6 +78,7 @@ class Order:
     currency: str = ""
     buyer: Identity = field(default_factory=Identity)
     buyer_name: str = ""
+    buyer_language: str = ""
     lines: tuple[Line, ...] = ()
     shipping: int = 0
     tenders: tuple[Tender, ...] = ()

@@ -71,6 +71,7 @@ class Purchase:
     buyer: Json = field(
         default_factory=lambda: {"email": "ana@example.com", "document": "12345678909"}
     )
+    locale: str = "pt-BR"
     is_indexed: bool = True
 
     @property
@@ -178,6 +179,7 @@ def order(purchase: Purchase, order_id: str) -> Json:
         "invoicedDate": iso(purchase.invoiced),
         "salesChannel": purchase.channel,
         "clientProfileData": purchase.buyer,
+        "clientPreferencesData": {"locale": purchase.locale, "optinNewsLetter": False},
         "storePreferencesData": {"currencyCode": purchase.currency},
         "items": [_item(line) for line in purchase.lines]
         or [{"quantity": 1, "rewardValue": purchase.reward}],

@@ -72,6 +72,7 @@ class _Reading:
             currency=self._currency,
             buyer=self._buyer(),
             buyer_name=self._name(),
+            buyer_language=self._language(),
             lines=tuple(self._lines()),
             shipping=self._shipping(),
             tenders=tuple(self._tenders()),
@@ -221,6 +222,11 @@ class _Reading:
         if profile.get("isCorporate") and profile.get("corporateName"):
             return text(profile["corporateName"])
         return f"{text(profile.get('firstName'))} {text(profile.get('lastName'))}".strip()
+
+    def _language(self) -> str:
+        """The locale of the checkout, such as `pt-BR`: messages may be written in it."""
+        preferences = self._found.get("clientPreferencesData")
+        return text(preferences.get("locale")) if isinstance(preferences, dict) else ""
 
     def _profile(self) -> dict[str, Any]:
         if text(self._found.get("origin")).lower() == _OTHER_MARKETPLACE:

@@ -48,7 +48,10 @@ class UploadForm(forms.Form):
         localize=True,
         min_value=Decimal("0.0001"),
         max_digits=24,
-        help_text=_("From the report of the other system. The dry run compares the sum with it."),
+        help_text=_(
+            "From the report of the other system, in points if the file has points. The dry run"
+            " compares the sum with it."
+        ),
     )
     name = forms.CharField(
         label=_("Name"), max_length=100, required=False, help_text=_("Empty: the file's name.")

@@ -261,6 +261,11 @@ def _figures(file: ImportFile) -> Sequence[Figure]:
     cards = batch.count if batch.status in {State.ISSUED, State.UNDOING} else rows - job.failed
     figures = [Figure(_("cards"), _count(rows), _count(cards), rows == cards)]
     currency, exponent = batch.program.store.currency, batch.program.exponent
+    if (points := job.parameters.get("points")) and batch.program.point_units:
+        issued_points = batch.total // batch.program.point_units
+        figures.append(
+            Figure(_("points"), _count(points), _count(issued_points), points == issued_points)
+        )
     for name, written in sorted(job.parameters["sums"].items()):
         issued = to_decimal(batch.total, exponent=exponent) if name == currency else Decimal(0)
         figures.append(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from django.db.transaction import atomic
 from django.utils import timezone
 
-from loyalty.models import Customer, ShopOrder, Store
+from loyalty.models import Customer, Language, ShopOrder, Store
 from loyalty.shop_orders import Order, OrderState, lines_from, rank
 from loyalty.wallets import customer_of
 
@@ -81,7 +81,11 @@ def _buyer(store: Store, order: Order) -> Customer | None:
         return None
     customer = customer_of(store, order.buyer)
     if not customer.identity.differs_from(order.buyer):
-        customer.learn(order.buyer, name=order.buyer_name)
+        customer.learn(
+            order.buyer,
+            name=order.buyer_name,
+            language=Language.meant_by(order.buyer_language),
+        )
     return customer
 
 

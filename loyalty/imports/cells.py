@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 
 from django.utils.dateparse import parse_datetime
@@ -34,6 +35,16 @@ def amount_of(text: str, decimal_sign: str) -> Decimal:
         return Decimal(plain.replace(group, "").replace(decimal_sign, "."))
     except InvalidOperation as error:  # pragma: no cover - the pattern allows nothing else
         raise ValueError(text) from error
+
+
+def points_of(text: str) -> int:
+    """Whole points, their thousands grouped by either sign or not; else `ValueError`."""
+    for sign in ",.":
+        with suppress(ValueError):
+            value = amount_of(text, sign)
+            if value == int(value):
+                return int(value)
+    raise ValueError(text)
 
 
 def day_of(text: str, store: Store) -> datetime.date:

@@ -13,6 +13,9 @@ NAMES: Mapping[str, str] = {
         codigo_de_canje redemption_code redemptioncode gift_card_code card_code
     """,
     "balance": "balance saldo amount value valor monto importe saldo_atual saldo_actual",
+    "points": """
+        points pontos puntos saldo_de_pontos saldo_em_pontos saldo_de_puntos saldo_en_puntos
+    """,
     "currency": "currency moeda moneda currency_code currencycode",
     "owner_email": """
         owner_email email customer_email email_do_dono email_do_titular email_do_cliente
@@ -29,6 +32,10 @@ NAMES: Mapping[str, str] = {
         owner_name name customer_name nome nombre nome_do_dono nome_do_titular nome_do_cliente
         nombre_del_titular nombre_del_cliente
     """,
+    "owner_language": """
+        owner_language language idioma lingua idioma_do_dono idioma_do_titular idioma_do_cliente
+        idioma_del_titular idioma_del_cliente
+    """,
     "valid_from": """
         valid_from start_date valido_desde valido_a_partir_de valido_a_partir inicio
         inicio_da_validade inicio_de_la_validez
@@ -44,11 +51,13 @@ LABELS: Mapping[str, StrOrPromise] = {
     "": _("whole row"),
     "code": _("code"),
     "balance": _("balance"),
+    "points": _("points"),
     "currency": _("currency"),
     "owner_email": _("owner's e-mail"),
     "owner_document": _("owner's document"),
     "owner_profile_id": _("owner's VTEX profile id"),
     "owner_name": _("owner's name"),
+    "owner_language": _("owner's language"),
     "valid_from": _("valid from"),
     "expires_at": _("expires at"),
 }
@@ -67,11 +76,13 @@ class Row(NamedTuple):
     is_ragged: bool
     code: str = ""
     balance: str = ""
+    points: str = ""
     currency: str = ""
     owner_email: str = ""
     owner_document: str = ""
     owner_profile_id: str = ""
     owner_name: str = ""
+    owner_language: str = ""
     valid_from: str = ""
     expires_at: str = ""
 

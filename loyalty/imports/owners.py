@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from loyalty.identity import Identity
 from loyalty.imports.columns import Row
-from loyalty.models import Customer, Store
+from loyalty.models import Customer, Language, Store
 
 _FIELDS = ("profile_id", "document", "corporate_document", "email")
 _DOCUMENTS = ("document", "corporate_document")
@@ -49,6 +49,7 @@ class Person:
     number: int
     identity: Identity
     name: str
+    language: str = ""
     keys: set[Key] = field(default_factory=set)
 
     def contradicts(self, identity: Identity) -> bool:
@@ -60,11 +61,12 @@ class Person:
             for kind in _DOCUMENTS
         )
 
-    def absorb(self, identity: Identity, name: str) -> None:
+    def absorb(self, identity: Identity, name: str, language: str) -> None:
         """Learn what was not known yet."""
         known = {each: getattr(self.identity, each) or getattr(identity, each) for each in _FIELDS}
         self.identity = dataclasses.replace(self.identity, **known)
         self.name = self.name or name
+        self.language = self.language or language
         self.keys.update(keys_of(identity))
 
 
@@ -100,14 +102,14 @@ class People:
         met = {id(person): person for key in keys if (person := self._by_key.get(key))}
         people = sorted(met.values(), key=lambda person: person.number)
         if not people:
-            people = [Person(row.number, identity, row.owner_name[:_MAX_NAME], set(keys))]
+            people = [Person(row.number, identity, "", keys=set(keys))]
         elif _are_contradicting(people, identity):
             self.contradicting.add(row.number)
             return
         first, *others = people
-        first.absorb(identity, row.owner_name[:_MAX_NAME])
+        first.absorb(identity, row.owner_name[:_MAX_NAME], Language.meant_by(row.owner_language))
         for other in others:
-            first.absorb(other.identity, other.name)
+            first.absorb(other.identity, other.name, other.language)
             first.keys |= other.keys
         for key in first.keys if others else keys:
             self._by_key[key] = first
@@ -182,6 +184,7 @@ def find_or_create(store: Store, people: Iterable[Person]) -> dict[int, Customer
                 Customer(
                     store=store,
                     name=person.name,
+                    language=person.language,
                     **{each: getattr(person.identity, each) for each in _FIELDS},
                 )
                 for person in unknown

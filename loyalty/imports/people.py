@@ -1,17 +1,16 @@
 """A list of people with an amount each, typed or uploaded: e-mail, CPF, CNPJ or profile id."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.exceptions import InvalidAmount
-from loyalty.imports.cells import amount_of
+from loyalty.imports.cells import amount_of, points_of
 from loyalty.imports.columns import column_named
 from loyalty.imports.sheet import Unreadable, decimal_sign_of, decoded, parsed
 from loyalty.models import Program
-from loyalty.money import MAX_UNITS, to_units
+from loyalty.money import checked, to_units
 
 SEPARATORS = ";\t,"
 _WHO, _AMOUNT = 0, 1
@@ -40,8 +39,8 @@ def read_people(content: bytes | str, program: Program) -> list[Listed]:
         for line, cells in _numbered(text, separator)
         if any(cells) and not _is_header(cells)
     ]
-    signs = [_sign(rows, separator)] if program.point_units is None else [",", "."]
-    return [_listed(line, cells, program, signs) for line, cells in rows]
+    sign = _sign(rows, separator) if program.point_units is None else ""
+    return [_listed(line, cells, program, sign) for line, cells in rows]
 
 
 def _sign(rows: Sequence[tuple[int, Sequence[str]]], separator: str) -> str:
@@ -64,22 +63,20 @@ def _is_header(cells: Sequence[str]) -> bool:
     return (column_named(cells[_WHO]) or "").startswith("owner_")
 
 
-def _listed(line: int, cells: Sequence[str], program: Program, signs: Sequence[str]) -> Listed:
+def _listed(line: int, cells: Sequence[str], program: Program, sign: str) -> Listed:
     who = cells[_WHO]
     if len(cells) > _AMOUNT + 1:
         return Listed(line, who, problem="width")
     if len(cells) <= _AMOUNT or not cells[_AMOUNT]:
         return Listed(line, who)
-    for sign in signs:
-        with suppress(ValueError, InvalidAmount):
-            return Listed(line, who, _units(cells[_AMOUNT], program, sign))
-    return Listed(line, who, problem="amount")
+    try:
+        return Listed(line, who, _units(cells[_AMOUNT], program, sign))
+    except (ValueError, InvalidAmount):
+        return Listed(line, who, problem="amount")
 
 
 def _units(text: str, program: Program, sign: str) -> int:
+    if program.point_units is not None:
+        return checked(points_of(text) * program.point_units)
     value = amount_of(text, sign)
-    if program.point_units is None:
-        return to_units(value, currency=program.store.currency, exponent=program.exponent)
-    if value <= 0 or value != int(value) or value > MAX_UNITS // program.point_units:
-        raise InvalidAmount
-    return int(value) * program.point_units
+    return to_units(value, currency=program.store.currency, exponent=program.exponent)

@@ -81,7 +81,10 @@ WORDS: Mapping[str, tuple[StrOrPromise, StrOrPromise]] = {
     ),
     "amount_not_positive": (
         _("The balance must be above zero."),
-        _("Take cards without a balance out of the file."),
+        _(
+            "Take cards without a balance out of the file. Only the wallet of an owner may be"
+            " empty."
+        ),
     ),
     "amount_too_fine": (
         _("The balance is finer than the currency allows."),
@@ -94,6 +97,22 @@ WORDS: Mapping[str, tuple[StrOrPromise, StrOrPromise]] = {
     "total_too_large": (
         _("With this row the total is larger than can be counted."),
         _("Look whether the decimal sign was read rightly."),
+    ),
+    "points_malformed": (
+        _("These are no whole points."),
+        _("Write them with digits only, such as 1234."),
+    ),
+    "points_unknown": (
+        _("This program counts in money, not in points."),
+        _("Write what is left as the balance, or choose a program that counts in points."),
+    ),
+    "balance_twice": (
+        _("This row has a balance and points."),
+        _("Keep one of the two: the points are worth what the program says."),
+    ),
+    "language_unknown": (
+        _("This is no language that messages are written in."),
+        _("Write pt-BR, es or en, or leave it empty: then it is the store's."),
     ),
     "currency_wrong": (
         _("The currency is not the store's."),
@@ -157,7 +176,10 @@ WORDS: Mapping[str, tuple[StrOrPromise, StrOrPromise]] = {
     ),
     "wallet_known": (
         _("The owner already has this program's wallet in the store."),
-        _("Give them the balance as credit, or choose a program without a relation name."),
+        _(
+            "Give them the balance as credit (Batches → Credit for many customers), or choose a"
+            " program without a relation name."
+        ),
     ),
     "refused": (
         _("The card could not be issued."),

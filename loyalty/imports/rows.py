@@ -16,18 +16,22 @@ from loyalty.imports.columns import Row
 from loyalty.imports.owners import Contradiction, KnownCustomers, People, Person
 from loyalty.imports.problems import Problem
 from loyalty.imports.sheet import Sheet
-from loyalty.models import GiftCard, Program
-from loyalty.money import exponent_of, to_units
+from loyalty.models import GiftCard, Language, Program
+from loyalty.money import MAX_UNITS, exponent_of, to_decimal, to_units
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The card that a row asks for, and what is wrong with it; `written` is the amount as typed."""
+    """The card that a row asks for, and what is wrong with it.
+
+    `written` is the amount as typed, of `points` what they are worth.
+    """
 
     row: Row
     problems: Sequence[Problem]
     amount: int = 0
     written: Decimal | None = None
+    points: int = 0
     currency: str = ""
     valid_from: datetime.datetime | None = None
     expires_at: datetime.datetime | None = None
@@ -69,6 +73,7 @@ class Survey:
             reader.problems,
             amount=amount,
             written=reader.written,
+            points=reader.points,
             currency=row.currency.upper() or self.store.currency,
             valid_from=valid_from,
             expires_at=expires_at,
@@ -111,19 +116,55 @@ class _Reader:
         self.row = row
         self.problems: list[Problem] = []
         self.written: Decimal | None = None
+        self.points = 0
 
     def note(self, column: str, code: str, *, value: str = "", other: int = 0) -> None:
         self.problems.append(Problem(self.row.line, column, code, value, other))
 
     def amount(self) -> int:
-        text, currency = self.row.balance, self.row.currency.upper()
+        row, currency = self.row, self.row.currency.upper()
         if currency and currency != self.store.currency:
-            self.note("currency", "currency_wrong", value=cells.showable(self.row.currency))
-        if not text:
+            self.note("currency", "currency_wrong", value=cells.showable(row.currency))
+        if row.balance and row.points:
+            self.note("points", "balance_twice")
+        elif row.points:
+            return self._points(row.points)
+        elif not row.balance and not self._may_be_empty:
             self.note("balance", "amount_missing")
+        elif row.balance:
+            return self._balance(row.balance)
+        return 0
+
+    def _points(self, text: str) -> int:
+        program = self.survey.program
+        if program.point_units is None:
+            self.note("points", "points_unknown", value=cells.showable(text))
             return 0
         try:
+            points = cells.points_of(text)
+        except ValueError:
+            self.note("points", "points_malformed", value=cells.showable(text))
+            return 0
+        units = points * program.point_units
+        if points < 0 or not (points or self._may_be_empty):
+            self.note("points", "amount_not_positive", value=cells.showable(text))
+        elif units > MAX_UNITS:
+            self.note("points", "amount_too_large", value=cells.showable(text))
+        else:
+            self.written, self.points = to_decimal(units, exponent=program.exponent), points
+            return units
+        return 0
+
+    @property
+    def _may_be_empty(self) -> bool:
+        """A member may have nothing yet: an empty wallet, but no card without a balance."""
+        return bool(self.survey.program.relation_name and self.survey.people.of(self.row))
+
+    def _balance(self, text: str) -> int:
+        try:
             self.written = cells.amount_of(text, self.survey.sheet.decimal_sign)
+            if self.written == 0 and self._may_be_empty:
+                return 0
             return to_units(
                 self.written, currency=self.store.currency, exponent=self.survey.program.exponent
             )
@@ -222,6 +263,8 @@ class _Reader:
             self.note("owner_email", "owner_email_malformed")
         if row.owner_document and not normalized_document(row.owner_document):
             self.note("owner_document", "owner_document_malformed")
+        if row.owner_language and not Language.meant_by(row.owner_language):
+            self.note("owner_language", "language_unknown")
         if row.owner_profile_id and not Identity.of(profile_id=row.owner_profile_id):
             self.note("owner_profile_id", "owner_profile_malformed")
 

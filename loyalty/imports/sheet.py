@@ -153,8 +153,10 @@ def _header(text: str) -> tuple[str, Sequence[str]]:
         raise Unreadable(
             _("More than one column is %(names)s. Keep one of each.") % {"names": ", ".join(twice)}
         )
-    if "balance" not in found:
-        raise Unreadable(_("There is no column with the balance. Add one, named “balance”."))
+    if not {"balance", "points"} & set(found):
+        raise Unreadable(
+            _("There is no column with the balance. Add one, named “balance”, or “points”.")
+        )
     return separator, found
 
 

@@ -124,7 +124,7 @@ class Customer(models.Model):
         """The language in which the person is written to."""
         return self.language or self.store.language
 
-    def learn(self, identity: Identity, *, name: str = "") -> None:
+    def learn(self, identity: Identity, *, name: str = "", language: str = "") -> None:
         """Fill in what was not known yet; nothing known is ever overwritten. Safe to repeat.
 
         Of an erased person nothing is learned.
@@ -134,6 +134,7 @@ class Customer(models.Model):
             "document": identity.document,
             "corporate_document": identity.corporate_document,
             "name": name.strip()[:200],
+            "language": language,
         }.items():
             if value and not getattr(self, field):
                 unknown = Customer.objects.filter(pk=self.pk, erased_at=None, **{field: ""})

@@ -18,6 +18,15 @@ class Language(models.TextChoices):
     SPANISH = "es", "Español"
     ENGLISH = "en", "English"
 
+    @classmethod
+    def meant_by(cls, text: str) -> str:
+        """The language that a code or an own name means, `es-CL` or `Español`; empty for none."""
+        first, *_rest = text.strip().lower().replace("_", "-").replace("-", " ").split() or [""]
+        for language in cls:
+            if first in {language.value.split("-")[0], language.label.lower().split()[0]}:
+                return language.value
+        return ""
+
 
 def validate_currency(value: str) -> None:
     """Accept an ISO 4217 currency in use."""

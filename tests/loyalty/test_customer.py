@@ -50,12 +50,12 @@ def test_is_called_by_a_number_when_nothing_is_known() -> None:
 def test_learns_what_was_not_known() -> None:
     customer = make_customer(email="", document="", corporate_document="", name="")
 
-    customer.learn(Identity("P2", "ana@example.com", CPF, CNPJ), name=" Ana Souza ")
+    customer.learn(Identity("P2", "ana@example.com", CPF, CNPJ), name=" Ana Souza ", language="es")
 
     stored = fresh(customer)
     for learned in (customer, stored):
         assert learned.identity == Identity(stored.profile_id, "ana@example.com", CPF, CNPJ)
-        assert learned.name == "Ana Souza"
+        assert (learned.name, learned.language) == ("Ana Souza", "es")
 
 
 def test_never_forgets_what_was_known() -> None:
@@ -63,9 +63,11 @@ def test_never_forgets_what_was_known() -> None:
     before = fresh(customer).identity
 
     customer.learn(Identity("P2", "bruno@example.com", "11144477735", "1"), name="Bruno")
+    Customer.objects.update(language="en")
+    fresh(customer).learn(Identity(), language="es")
 
     assert fresh(customer).identity == customer.identity == before
-    assert fresh(customer).name == "Ana Souza"
+    assert (fresh(customer).name, fresh(customer).language) == ("Ana Souza", "en")
 
 
 def test_learns_nothing_from_nothing() -> None:

@@ -3,7 +3,7 @@ import datetime
 import pytest
 from django.core.exceptions import ValidationError
 
-from loyalty.models import Store
+from loyalty.models import Language, Store
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,24 @@ def test_ends_a_day_of_23_hours_when_it_ends() -> None:
 
     assert end.astimezone(datetime.UTC) < next_start.astimezone(datetime.UTC)
     assert end.isoformat() == "2026-09-05T23:59:59.999999-04:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("pt-BR", "pt-br"),
+        ("pt_PT", "pt-br"),
+        (" Português ", "pt-br"),
+        ("es-CL", "es"),
+        ("Español", "es"),
+        ("EN", "en"),
+        ("de-DE", ""),
+        ("", ""),
+        ("-", ""),
+    ],
+)
+def test_a_language_is_known_by_its_code_or_its_own_name(text: str, language: str) -> None:
+    assert Language.meant_by(text) == language
 
 
 def test_is_called_by_its_name() -> None:

@@ -148,6 +148,12 @@ def test_a_company_has_its_name() -> None:
     assert (order.buyer_name, order.buyer.corporate_document) == ("Casa Ltda", "11222333000181")
 
 
+def test_the_buyers_language_is_that_of_the_checkout() -> None:
+    assert read(a_purchase(locale="es-CL")).buyer_language == "es-CL"
+    assert read(a_purchase(), clientPreferencesData=None).buyer_language == ""
+    assert read(a_purchase(), clientPreferencesData=[]).buyer_language == ""
+
+
 def test_an_order_of_another_marketplace_has_no_buyer_of_ours() -> None:
     assert not read(a_purchase(), origin="Fulfillment").buyer
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from loyalty import jobs
 from loyalty.models import Approval, AuditEvent, Batch, Customer, GiftCard, ImportFile, Program
 from loyalty.tasks import HANDLERS
-from tests.builders import buckets, make_card, make_hold, make_program
+from tests.builders import buckets, make_card, make_hold, make_points_program, make_program
 from tests.loyalty.staff import make_staff
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db
 SignedIn = Callable[[User], Client]
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = ROOT / "loyalty/static/loyalty/sample-import.csv"
+MEMBERS = ROOT / "loyalty/static/loyalty/sample-members.csv"
 FILE = b"code;balance;owner_email\naBc-1;10,00;ana@example.com\nABC-1;5,50;\n"
 
 
@@ -47,8 +48,8 @@ def send(client: Client, content: bytes = FILE, program: Program | None = None) 
     )
 
 
-def upload(client: Client, content: bytes = FILE) -> Batch:
-    answer = send(client, content)
+def upload(client: Client, content: bytes = FILE, program: Program | None = None) -> Batch:
+    answer = send(client, content, program)
     assert answer.status_code == 302, answer.context["form"].errors
     work()
     return Batch.objects.latest("pk")
@@ -195,10 +196,31 @@ def test_the_sample_is_a_file_that_can_be_imported(maker: User, signed_in: Signe
     assert "aBcD-efgh-1234" in {card.code for card in batch.cards.all()}
 
 
+def test_the_sample_of_members_becomes_wallets(maker: User, signed_in: SignedIn) -> None:
+    client = signed_in(maker)
+    program = make_points_program(relation_name="loyalty-program", is_restricted=True)
+
+    text = client.get(reverse("admin:loyalty_importfile_upload")).content.decode()
+    batch = upload(client, MEMBERS.read_bytes(), program=program)
+    page = page_of(client, batch)
+    do(client, batch, "apply_import")
+
+    assert "loyalty/sample-members.csv" in text
+    assert "1,550" in page
+    batch.refresh_from_db()
+    assert (batch.status, batch.count, batch.total) == ("issued", 3, 1550 * 25)
+    languages = Customer.objects.order_by("pk").values_list("language", flat=True)
+    assert list(languages) == ["pt-br", "es", ""]
+
+
 def test_every_column_is_documented_on_the_page_and_in_the_manual(
     maker: User, signed_in: SignedIn
 ) -> None:
-    header = SAMPLE.read_text().splitlines()[0].split(";")
+    header = [
+        name
+        for sample in (SAMPLE, MEMBERS)
+        for name in sample.read_text().splitlines()[0].split(";")
+    ]
     manual = (ROOT / "docs/import.md").read_text()
 
     text = signed_in(maker).get(reverse("admin:loyalty_importfile_upload")).content.decode()

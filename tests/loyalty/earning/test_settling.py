@@ -414,3 +414,18 @@ def test_what_the_delivery_makes_usable_is_seen_for_orders_that_got_more_later()
         earning.settle_due()
 
     assert points(program) == {"due": 80, "credited": 80}
+
+
+def test_a_buyer_is_written_to_in_the_language_of_the_checkout_unless_another_is_known() -> None:
+    program = make_earning_program()
+    make_rule(program)
+    bia = make_customer(program.store, email="bia@example.com", language="en")
+
+    take(
+        program.store,
+        an_order(buyer_language="es-CL"),
+        an_order(buyer_language="es-CL", buyer=bia.identity),
+    )
+
+    languages = Customer.objects.order_by("email").values_list("email", "language")
+    assert list(languages) == [("ana@example.com", "es"), ("bia@example.com", "en")]
