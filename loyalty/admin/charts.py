@@ -102,6 +102,46 @@ def bars(title: StrOrPromise, rows: Sequence[tuple[str, int, str]], *, name: str
     return _svg(name, title, max(len(rows) * step, step), parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A step of a ladder: how much of the way to it is done, and what is to say of it."""
+
+    label: str
+    permille: int
+    text: str
+    is_current: bool = False
+
+
+def ladder(title: StrOrPromise, rungs: Sequence[Rung], *, name: str) -> SafeString:
+    """Steps from the highest down, each with the way to it; where somebody stands is marked."""
+    step = 44
+    parts: list[SafeString] = []
+    for index, rung in enumerate(rungs):
+        y, done = index * step, min(max(rung.permille, 0), 1000)
+        if rung.is_current:
+            parts.append(
+                format_html('<circle class="chart-2" cx="6" cy="{}" r="6"/>', y + 11),
+            )
+        parts += [
+            _text(18, y + 16, rung.label, "start"),
+            _text(WIDTH, y + 16, rung.text, "end"),
+            format_html(
+                '<rect class="chart-track" x="0" y="{}" width="{}" height="10" rx="2"/>',
+                y + 24,
+                WIDTH,
+            ),
+            format_html(
+                '<rect class="chart-{}" x="0" y="{}" width="{}" height="10" rx="2">'
+                "<title>{}</title></rect>",
+                2 if rung.is_current else 1,
+                y + 24,
+                _n(WIDTH * done / 1000),
+                f"{rung.label}: {rung.text}",
+            ),
+        ]
+    return _svg(name, title, max(len(rungs) * step, step), parts)
+
+
 def shares(
     title: StrOrPromise,
     rows: Sequence[tuple[str, Sequence[tuple[int, str]]]],

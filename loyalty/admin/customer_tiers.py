@@ -17,11 +17,10 @@ from django.utils.translation import gettext_lazy as _
 from loyalty import audit, earning
 from loyalty.admin.columns import address, linked, page_of
 from loyalty.admin.earning_pages import has, need
-from loyalty.admin.formats import NOTHING
 from loyalty.admin.forms.tiers import GrantForm
 from loyalty.admin.parts import Fact
 from loyalty.admin.related import Table, latest
-from loyalty.admin.tier_texts import cause_in_words, next_in_words
+from loyalty.admin.tier_texts import cause_in_words, ladder_of_tiers, next_in_words
 from loyalty.models import (
     AuditAction,
     Customer,
@@ -56,7 +55,6 @@ class CustomerTierURLs(admin.ModelAdmin[Any]):
             messages.success(request, _("Done."))
             return HttpResponseRedirect(page_of(customer))
         tables = [
-            _table_of_tiers(customer),
             self._latest(request, TierChange, customer),
             self._latest(request, TierGrant, customer),
         ]
@@ -73,6 +71,7 @@ class CustomerTierURLs(admin.ModelAdmin[Any]):
                 "form": form,
                 "token": request.POST.get("token") or secrets.token_hex(16),
                 "may_grant": may_grant,
+                "climbs": _climbs(customer),
                 "tables": [table for table in tables if table],
             },
         )
@@ -124,24 +123,18 @@ def tier_facts(request: HttpRequest, customer: Customer) -> list[Fact]:
     ]
 
 
-def _table_of_tiers(subject: Customer) -> Table:
-    """The tier in each program, how it came about, and what comes next."""
-    labels = (_("program"), _("tier"), _("how it came about"), _("what comes next"))
-    return Table(
-        title=_("tiers"),
-        labels=[str(label) for label in labels],
-        rows=[
-            [
-                linked(held.program),
-                held.standing.name or NOTHING,
-                cause_in_words(held),
-                next_in_words(held) or NOTHING,
-            ]
-            for held in earning.held_by(subject)
-        ],
-        link="",
-        has_more=False,
-    )
+def _climbs(customer: Customer) -> list[dict[str, object]]:
+    """The tier in each program, how it came about, what comes next, and all of it as a picture."""
+    return [
+        {
+            "program": linked(held.program),
+            "tier": held.standing.name or _("no tier"),
+            "cause": cause_in_words(held),
+            "next": next_in_words(held),
+            "ladder": ladder_of_tiers(held, f"ladder-{held.program.pk}"),
+        }
+        for held in earning.held_by(customer)
+    ]
 
 
 def _programs(customer: Customer) -> list[Program]:

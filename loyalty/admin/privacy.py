@@ -67,7 +67,7 @@ LABELS: Mapping[str, StrOrPromise] = {
     "expired": _("expired"),
     "removed": _("removed"),
 }
-DATES = {"at", "exported_at", "issued_at", "valid_from", "expires_at"}
+DATES = {"at", "exported_at", "issued_at", "valid_from", "expires_at", "until"}
 NUMBERS = {"amount", "remaining", "settled", "released", "refunded"}
 # What is kept as a word of ours, in the page's language.
 WORDS: Mapping[tuple[str, str], StrOrPromise] = {

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.formats import number_format
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from loyalty.admin import charts
 from loyalty.admin.earning_texts import shown_units, shown_value
 from loyalty.admin.formats import shown_day
 from loyalty.earning.standing import Held
-from loyalty.earning.tiers import Because, Scheme
+from loyalty.earning.tiers import Because, Scheme, Tier
 from loyalty.models import Program, TierScheme
 from loyalty.models.tier import TierBasis, TierPeriod
 
@@ -69,6 +71,52 @@ def cause_in_words(held: Held) -> str:
     if standing.because == Because.REACHED:
         return _("Reached: %(counted)s.") % {"counted": counted}
     return _("Nothing reached yet: %(counted)s.") % {"counted": counted}
+
+
+def ladder_of_tiers(held: Held, name: str) -> SafeString:
+    """The tiers from the highest down: how far the customer came, and where they stand."""
+    standing, program = held.standing, held.program
+    scheme = standing.scheme
+    if scheme is None:
+        return SafeString()
+    rungs = [
+        charts.Rung(
+            label=_tier_from(tier, scheme, program),
+            permille=standing.counted * 1000 // tier.threshold if tier.threshold else 1000,
+            text=_way_to(tier, held, scheme),
+            is_current=tier.name == standing.name,
+        )
+        for tier in sorted(scheme.tiers, key=lambda tier: -tier.threshold)
+    ]
+    title = _("%(program)s: tier %(tier)s, %(counted)s counted") % {
+        "program": program,
+        "tier": standing.name or _("none"),
+        "counted": shown_counted(standing.counted, scheme.basis, program),
+    }
+    return charts.ladder(title, rungs, name=name)
+
+
+def _tier_from(tier: Tier, scheme: Scheme, program: Program) -> str:
+    if not tier.threshold:
+        return tier.name
+    return _("%(tier)s, from %(amount)s") % {
+        "tier": tier.name,
+        "amount": shown_counted(tier.threshold, scheme.basis, program),
+    }
+
+
+def _way_to(tier: Tier, held: Held, scheme: Scheme) -> str:
+    """What is missing for a tier; of the one that the customer has, how it came about."""
+    standing = held.standing
+    if tier.name == standing.name:
+        return {
+            Because.GRACE: _("kept during the days of grace"),
+            Because.GRANTED: _("granted by staff"),
+        }.get(standing.because, _("reached"))
+    if tier.threshold <= standing.counted:
+        return _("reached")
+    missing = shown_counted(tier.threshold - standing.counted, scheme.basis, held.program)
+    return _("%(missing)s missing") % {"missing": missing}
 
 
 def next_in_words(held: Held) -> str:

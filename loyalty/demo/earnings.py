@@ -1,20 +1,23 @@
-"""Customers of the demo earn by buying: rules, a campaign, orders as the store tells of them."""
+"""Customers of the demo earn by buying: rules, a campaign, tiers, orders as the store tells."""
 
 import datetime
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from django.contrib.auth.models import User
+
 from loyalty import earning
 from loyalty.demo.clock import Dice, Story
 from loyalty.demo.purchases import order_ids
 from loyalty.demo.shop import LOYALTY, Shop
-from loyalty.models import Campaign, EarningPolicy, EarningRule
+from loyalty.models import Campaign, EarningPolicy, EarningRule, TierScheme
 from loyalty.shop_orders import Line, Order, OrderState, Tender
 
 # By then every customer who has a wallet from checkout has it.
 FIRST_DAY = 38
 BUYERS = 24
+GRANTED_DAYS = 12
 _DAY = datetime.timedelta(days=1)
 
 
@@ -49,6 +52,30 @@ def earning_rules(shop: Shop) -> Story:
         },
     )
     earning.switch_on_campaign(campaign)
+    scheme, _made = TierScheme.objects.get_or_create(
+        program=program,
+        starts_at=start + _DAY,
+        defaults={"days": 365, "grace_days": 30, "tiers": _tiers(shop)},
+    )
+    earning.switch_on_scheme(scheme)
+
+
+def granted_tier(shop: Shop) -> Story:
+    """Staff grant the highest tier to a customer who did not buy enough for it."""
+    dice = Dice(f"{shop.plan.account} granted tier")
+    yield shop.ago(GRANTED_DAYS, dice)
+    program = shop.programs[LOYALTY]
+    # The login of the demo's staff; it gets its password and role with the others.
+    staff, _made = User.objects.get_or_create(username="manager", defaults={"is_active": False})
+    earning.grant(
+        program,
+        shop.customer(BUYERS + 1),
+        tier=earning.tiers_of(program)[-1],
+        until=shop.store.last_instant(shop.now.date() + 60 * _DAY),
+        reason=shop.plan.earning["granted"],
+        by=staff,
+        request_id=f"tier:{shop.plan.account}",
+    )
 
 
 def buyer(shop: Shop, number: int) -> Story:
@@ -114,6 +141,21 @@ def _later_sights(order: Order, dice: Dice) -> Sequence[Order]:
         back = (replace(first, returned=first.value), *rest)
         return [invoiced, replace(invoiced, lines=back, changed_at=shipped + 5 * _DAY)]
     return [invoiced]
+
+
+def _tiers(shop: Shop) -> list[dict[str, object]]:
+    """Each tier gives half as much again as the one before, the highest for twice as long."""
+    *_others, highest = shop.plan.tiers
+    validity = shop.plan.programs[LOYALTY]["validity_days"]
+    return [
+        {
+            "name": name,
+            "threshold": threshold,
+            "multiplier": f"{1 + Decimal(number) / 2:.2f}",
+            "validity_days": 2 * validity if name == highest else None,
+        }
+        for number, (name, threshold) in enumerate(shop.plan.tiers.items())
+    ]
 
 
 def _rate(shop: Shop, times: int) -> dict[str, object]:

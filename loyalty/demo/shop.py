@@ -31,6 +31,7 @@ class Plan:
     gifts: tuple[int, ...]
     cards: dict[str, int]
     earning: dict[str, str]
+    tiers: dict[str, int]  # from which spend on, lowest first
 
 
 BRAZIL = Plan(
@@ -78,7 +79,9 @@ BRAZIL = Plan(
         "first": "Primeira compra",
         "draft": "Pix em dobro",
         "campaign": "Semana Aurora",
+        "granted": "Duas entregas atrasadas",
     },
+    tiers={"Bronze": 0, "Prata": 40000, "Ouro": 90000},
 )
 CHILE = Plan(
     account="demochile",
@@ -124,7 +127,9 @@ CHILE = Plan(
         "first": "Primera compra",
         "draft": "Webpay doble",
         "campaign": "Semana Cordillera",
+        "granted": "Dos entregas atrasadas",
     },
+    tiers={"Bronce": 0, "Plata": 60000, "Oro": 120000},
 )
 
 

@@ -3,8 +3,10 @@
 `engine` decides and knows no database; `intake` keeps the orders as last seen; `deciding` writes
 what each earns; `settling` has the ledger credit it and take it back; `reading` listens to the
 stores. `tiers` says which tier a customer has, and knows no database; `standing` keeps it.
+`traces` has what is kept about people.
 """
 
+from loyalty.earning import traces
 from loyalty.earning.intake import announce, order_of, record
 from loyalty.earning.reading import announce_window, catch_up, listen, read_due, settle_due
 from loyalty.earning.rules import switch_off, switch_on, switch_on_campaign
@@ -38,4 +40,5 @@ __all__ = [
     "switch_on_campaign",
     "switch_on_scheme",
     "tiers_of",
+    "traces",
 ]

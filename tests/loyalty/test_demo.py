@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
+from django.db.models import Model
 from django.utils import timezone
 from localflavor.br.validators import BRCPFValidator
 
@@ -15,6 +16,7 @@ from loyalty.identity import is_cnpj
 from loyalty.ledger.invariants import violations
 from loyalty.models import (
     Customer,
+    Earning,
     Entry,
     GiftCard,
     Grant,
@@ -22,6 +24,10 @@ from loyalty.models import (
     Outcome,
     Program,
     Store,
+    TierChange,
+    TierGrant,
+    TierScheme,
+    TierStanding,
     Transaction,
 )
 from tests.builders import make_card
@@ -38,8 +44,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rows() -> dict[str, int]:
-    models = (Store, Program, Customer, GiftCard, Grant, Transaction, Operation, Entry)
-    return {model.__name__: model.objects.count() for model in models}
+    models: tuple[type[Model], ...] = (
+        *(Store, Program, Customer, GiftCard, Grant, Transaction, Operation, Entry),
+        *(TierScheme, TierStanding, TierChange, TierGrant, Earning),
+    )
+    return {model.__name__: model._default_manager.count() for model in models}
 
 
 def test_tells_everything_that_happens_to_credit_and_the_books_are_right(db: None) -> None:
@@ -114,6 +123,24 @@ def test_history_happened_in_the_past_and_in_order(small: None, db: None) -> Non
     assert instants[-1] < before
     assert before - instants[0] > datetime.timedelta(days=90)
     assert not GiftCard.objects.filter(owner__created_at__gt=before).exists()
+
+
+def test_customers_are_at_each_tier_and_one_was_granted_the_highest(small: None, db: None) -> None:
+    demo.seed()
+
+    for store in Store.objects.all():
+        scheme = TierScheme.objects.get(program__store=store)
+        names = [tier["name"] for tier in scheme.tiers]
+        standings = TierStanding.objects.filter(program__store=store)
+        at = Counter(standings.values_list("tier", flat=True))
+        upgrades = TierChange.objects.filter(program__store=store, before__in=names[:-1])
+        granted = TierGrant.objects.get(program__store=store)
+        assert min(at[name] for name in names) >= 2
+        assert upgrades.filter(cause="reached").exists()
+        assert (granted.tier, standings.get(customer=granted.customer).cause) == (
+            names[-1],
+            "granted",
+        )
 
 
 def test_a_second_run_changes_nothing(small: None, db: None) -> None:

@@ -4,6 +4,7 @@ import datetime
 import json
 from io import StringIO
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import time_machine
@@ -13,9 +14,9 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import IntegrityError
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from loyalty import lookup, notifications, privacy, wallets
+from loyalty import earning, lookup, notifications, privacy, wallets
 from loyalty.audit import Actor
 from loyalty.identity import Identity
 from loyalty.models import Approval, AuditAction, AuditEvent, Batch, Customer, ImportFile
@@ -31,6 +32,14 @@ from tests.builders import (
     make_store,
     make_wallet,
     new_id,
+)
+from tests.loyalty.earning.builders import (
+    DAY,
+    START,
+    an_order,
+    make_earning_program,
+    make_scheme,
+    take,
 )
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +133,39 @@ def test_a_copy_has_everything_and_no_code(ana: Customer, actor: Actor) -> None:
     event = AuditEvent.objects.get()
     assert (event.action, event.customer, event.after) == ("person_exported", ana, {"cards": 1})
     assert "ana@" not in str(event.after) + event.note
+
+
+def test_a_copy_has_the_orders_and_the_tiers_with_their_history(
+    ana: Customer, actor: Actor
+) -> None:
+    program = make_earning_program(ana.store, name="Aurora Pontos")
+    make_scheme(program, starts_at=START - DAY)
+    with time_machine.travel(START, tick=False):
+        take(ana.store, an_order(120_00, order_id="v77-01", buyer=ana.identity))
+        take(ana.store, an_order(900_00, buyer=Identity.of(email="rui@example.com")))
+        earning.grant(
+            program,
+            ana,
+            tier="Gold",
+            until=START + DAY,
+            reason="Waited long",
+            by=actor.user,
+            request_id="granted",
+        )
+
+    with translation.override("en"):
+        facts = privacy.export(ana, actor=actor)
+
+    [order] = facts["orders"]
+    assert (order["order"], order["amount"], order["currency"]) == ("v77-01", "120.00", "BRL")
+    columns = ("program", "what", "tier", "cause", "until", "reason")
+    until = (START + DAY).isoformat()
+    assert [tuple(row[name] for name in columns) for row in facts["tiers"]] == [
+        ("Aurora Pontos", "now", "Gold", "granted by staff", ANY, ""),
+        ("Aurora Pontos", "change of tier", "Silver", "reached", None, ""),
+        ("Aurora Pontos", "change of tier", "Gold", "granted by staff", None, ""),
+        ("Aurora Pontos", "granted tier", "Gold", "", until, "Waited long"),
+    ]
 
 
 def test_a_copy_names_what_staff_did(ana: Customer, actor: Actor) -> None:

@@ -1,6 +1,7 @@
 """Schemes are written and switched on, tiers granted, and explained on the customer's page."""
 
 import datetime
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,10 @@ from tests.loyalty.earning.builders import (
 )
 
 NOW = START + 5 * DAY
+TIERS: list[dict[str, Any]] = [
+    {"name": "Silver", "threshold": 100_00, "multiplier": "1.50", "validity_days": None},
+    {"name": "Gold", "threshold": 300_00, "multiplier": "2.00", "validity_days": 730},
+]
 SCHEME = {
     "first_day": "2026-03-08",
     "basis": "spend",
@@ -201,6 +206,40 @@ def test_the_customers_page_says_how_a_tier_came_about_and_what_comes_next(
     assert "Reached: BRL 120.00 in 30 days." in page
     assert "BRL 180.00 more for Gold." in page
     assert "It changes on 04/01/2026 when nothing is bought until then." in page
+
+
+def test_the_ladder_shows_where_the_customer_stands_and_what_is_missing(
+    boss: Client, program: Program
+) -> None:
+    make_scheme(program, tiers=[*TIERS, {**TIERS[1], "name": "Ruby", "threshold": 0}])
+    take(program.store, an_order(120_00))
+    customer = Customer.objects.get()
+
+    reached = rungs(text(boss, at("customer_tier", customer.pk)))
+    grant(boss, customer)
+    granted = rungs(text(boss, at("customer_tier", customer.pk)))
+
+    assert reached == [
+        ("1", "192", "Gold, from BRL 300.00: BRL 180.00 missing"),
+        ("2", "480", "Silver, from BRL 100.00: reached"),
+        ("1", "480", "Ruby: reached"),
+    ]
+    assert granted[0] == ("2", "192", "Gold, from BRL 300.00: granted by staff")
+    assert granted[1] == ("1", "480", "Silver, from BRL 100.00: reached")
+
+
+def test_without_tiers_the_page_says_where_they_are_written(boss: Client, program: Program) -> None:
+    page = text(boss, at("customer_tier", make_customer(program.store).pk))
+
+    assert "No program of the store has tiers yet." in page
+
+
+def rungs(page: str) -> list[tuple[str, str, str]]:
+    """Of each rung: its color (2 where the customer stands), how long it is, and its title."""
+    found = re.findall(
+        r'class="chart-([12])" x="0" y="[^"]*" width="([^"]*)"[^>]*><title>(.*?)</title>', page
+    )
+    return [(color, width, title.replace("\xa0", " ")) for color, width, title in found]
 
 
 def grant(client: Client, customer: Customer, **changes: str) -> Any:
