@@ -1,6 +1,7 @@
 """Tiers in words: what a scheme asks and gives, how a customer came to a tier, what comes next."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.utils.formats import number_format
@@ -40,8 +41,10 @@ def tier_in_words(tier: Mapping[str, Any], scheme: TierScheme) -> str:
         % {"amount": shown_counted(tier["threshold"], scheme.basis, scheme.program)}
         if tier["threshold"]
         else _("everyone"),
-        _("%(times)s times as much") % {"times": number_format(tier["multiplier"], use_l10n=True)},
     ]
+    times = Decimal(tier["multiplier"]).normalize()
+    if times != 1:
+        parts.append(_("%(times)s times as much") % {"times": number_format(times, use_l10n=True)})
     if days := tier["validity_days"]:
         parts.append(
             ngettext("valid for %(days)s day", "valid for %(days)s days", days) % {"days": days}

@@ -147,6 +147,7 @@ class TierStandingAdmin(_OfCustomer):
     """Who has which tier."""
 
     list_display = ("customer_link", "program_link", "tier_shown", "cause", "began", "changes")
+    list_display_links = ("tier_shown",)  # the first one is a link already
     list_filter = ("program__store", "program", "tier")
     list_select_related = ("program__store", "customer")
     fields = list_display
@@ -176,6 +177,7 @@ class TierChangeAdmin(_OfCustomer):
         *("customer_link", "program_link", "was", "became", "cause", "counted_shown"),
         "on",
     )
+    list_display_links = ("on",)
     list_select_related = ("program__store", "customer", "scheme")
     list_filter = ("program__store", "program", "cause")
     fields = list_display
@@ -208,6 +210,7 @@ class TierGrantAdmin(_OfCustomer):
     """What staff granted, and why: kept for ever."""
 
     list_display = ("customer_link", "program_link", "granted", "last", "reason", "given_by", "on")
+    list_display_links = ("granted",)
     list_filter = ("program__store", "program")
     list_select_related = ("program__store", "customer", "given_by")
     fields = list_display

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils import timezone
 
-from loyalty import jobs
+from loyalty import earning, jobs
 from loyalty.earning import simulation
 from loyalty.models import Customer, Job, Program
 from tests.browser.conftest import Desk
@@ -74,6 +75,36 @@ def test_the_figures_of_a_program(
     seat = desk(boss, language="pt-BR", width=width, is_dark=is_dark)
     for name in ("program_figures", "program_members"):
         page = seat.open(f"{reverse(f'admin:{name}')}?program={program.pk}&first=2026-01-01")
+
+        seat.check()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+@pytest.mark.parametrize(("width", "is_dark"), [(1300, False), (390, True)])
+def test_the_pages_of_tiers(
+    desk: Callable[..., Desk], boss: User, program: Program, width: int, *, is_dark: bool
+) -> None:
+    seat = desk(boss, language="pt-BR", width=width, is_dark=is_dark)
+    customer, draft = Customer.objects.get(), make_scheme(program, on=False)
+    earning.grant(
+        program,
+        customer,
+        tier="Gold",
+        until=timezone.now() + 90 * DAY,
+        reason="Entrega atrasada",
+        by=boss,
+        request_id="granted",
+    )
+    for name, row in (
+        ("customer_tier", customer),
+        ("tierscheme_new", program),
+        ("tierscheme_edit", draft),
+        ("tierscheme_switch", draft),
+        ("tierscheme_change", program.tier_schemes.earliest("pk")),
+        *((f"{model}_changelist", None) for model in ("tierscheme", "tierstanding")),
+        *((f"{model}_changelist", None) for model in ("tierchange", "tiergrant")),
+    ):
+        page = seat.open(reverse(f"admin:loyalty_{name}", args=[row.pk] if row else []))
 
         seat.check()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name

@@ -176,8 +176,8 @@ def test_switching_on_says_what_it_means_and_is_for_good(boss: Client, program: 
     boss.post(url)
 
     scheme.refresh_from_db()
-    assert "Gold: from BRL 1,000.00, 2.00 times as much, valid for 730 days" in shown
-    assert "Silver: everyone, 1.00 times as much" in shown
+    assert "Gold: from BRL 1,000.00, 2 times as much, valid for 730 days" in shown
+    assert "Silver: everyone<" in shown
     assert scheme.switched_on_at == NOW
     assert boss.get(at("tierscheme_edit", scheme.pk)).status_code == 404
 
