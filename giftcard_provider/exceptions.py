@@ -45,6 +45,8 @@ STATUS_OF: dict[type[ledger.LedgerError], int] = {
     ledger.BatchUsed: CONFLICT,
     ledger.DifferenceOutdated: CONFLICT,
     ledger.ReturnOutdated: CONFLICT,
+    ledger.PointValueUnderWay: CONFLICT,
+    ledger.PointValueOutdated: CONFLICT,
     ledger.LedgerBusy: BUSY,
     ledger.CardBlocked: REFUSED,
     ledger.CardClosed: REFUSED,

@@ -39,6 +39,22 @@ class InvalidRequestId(LedgerError):
     message = gettext_noop("A request id of 1 to 128 characters is needed.")
 
 
+class PointValueUnderWay(LedgerError):
+    """Cards are still being adjusted to the change before."""
+
+    code = "point_value_under_way"
+    message = gettext_noop(
+        "Cards are still being adjusted to another point value. Wait until that is done."
+    )
+
+
+class PointValueOutdated(LedgerError):
+    """The point is not worth what the person saw, or is worth that much already."""
+
+    code = "point_value_outdated"
+    message = gettext_noop("The point value has been changed meanwhile. Look at it again.")
+
+
 class InvalidDates(LedgerError):
     """The end does not come after the beginning."""
 

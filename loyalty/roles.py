@@ -62,7 +62,7 @@ _VIEWER = _view(
     *("shoporder", "earning", "earningmovement", "orderlistening"),
     *("tierscheme", "tierstanding", "tierchange", "tiergrant"),
     *("bookcause", "bookjoined"),
-    "notification",
+    *("notification", "pointvaluechange"),
 ) | {"giftcard_provider.view_failedcall"}
 _SUPPORT = _VIEWER | {
     *("loyalty.credit_card", "loyalty.adjust_card", "loyalty.block_card", "loyalty.extend_card"),
@@ -79,6 +79,7 @@ _MANAGER = _SUPPORT | {
     *("loyalty.add_earningpolicy", "loyalty.change_earningpolicy", "loyalty.switch_earning"),
     *("loyalty.add_earningrule", "loyalty.change_earningrule", "loyalty.add_rulesimulation"),
     *("loyalty.add_campaign", "loyalty.change_campaign"),
+    "loyalty.add_pointvaluechange",
     *("loyalty.add_tierscheme", "loyalty.change_tierscheme", "loyalty.switch_tierscheme"),
 }
 _FINANCE = (

@@ -47,6 +47,7 @@ HANDLERS: Mapping[str, Handler] = {
     JobKind.CATCH_UP_ORDERS: catching_up.chunk,
     JobKind.SIMULATE_RULE: simulation.chunk,
     JobKind.REVIEW_TIERS: earning.review_chunk,
+    JobKind.CHANGE_POINTS: earning.revalue_chunk,
 }
 
 # A worker that is told to stop has stopped after this time, and another one goes on at once.

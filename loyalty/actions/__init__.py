@@ -27,6 +27,7 @@ from loyalty.actions.cards import (
     Unblock,
 )
 from loyalty.actions.movements import Cancel, Reverse, Settle
+from loyalty.actions.programs import ChangePointValue
 from loyalty.actions.remedies import CancelDifference, SettleDifference
 from loyalty.actions.returns import PayReturn, still_returnable
 from loyalty.models import AuditAction
@@ -41,6 +42,7 @@ __all__ = [
     "Cancel",
     "CancelDifference",
     "ChangeOwner",
+    "ChangePointValue",
     "Close",
     "CreditBatch",
     "Extend",
@@ -69,6 +71,7 @@ _BY_NAME: Mapping[str, type[Action]] = {
         Cancel,
         CancelDifference,
         ChangeOwner,
+        ChangePointValue,
         Close,
         CreditBatch,
         Extend,

@@ -12,14 +12,23 @@ from django.db.models import Model
 
 from loyalty import ledger
 from loyalty.identity import Identity
-from loyalty.models import AuditAction, Balance, Batch, Customer, GiftCard, Operation, Store
+from loyalty.models import (
+    AuditAction,
+    Balance,
+    Batch,
+    Customer,
+    GiftCard,
+    Operation,
+    PointValueChange,
+    Store,
+)
 
 Figures = dict[str, int | str | None]
 """Named figures: amounts in units (`AMOUNTS`), dates in ISO form, customers by number."""
 
 AMOUNTS = ("available", "held", "spent", "expired", "removed", "total")
 
-Subject = GiftCard | Operation | Batch
+Subject = GiftCard | Operation | Batch | PointValueChange
 """What an action leaves behind that people may want to look at."""
 
 
@@ -35,11 +44,13 @@ class Preview:
 class Action(ABC):
     """Something that a person asks for, as plain data.
 
-    `permission` is needed to ask for it. What it moves counts against the person's limits.
+    `permission` is needed to ask for it. What it moves counts against the person's limits. `moving`
+    are figures that change all the time by themselves: it is no other action because of them.
     """
 
     name: ClassVar[AuditAction]
     permission: ClassVar[str]
+    moving: ClassVar[frozenset[str]] = frozenset()
 
     reason: str = ""
     note: str = ""

@@ -119,7 +119,7 @@ class _Doing:
         request_id = approvals.request_id_of(action, actor=actor, token=self.token)
         if not _is_known(action, request_id):
             preview = action.preview()
-            if self.request.POST.get("seen") != _fingerprint(preview):
+            if self.request.POST.get("seen") != _fingerprint(action, preview):
                 messages.warning(
                     self.request,
                     _("Something changed since you looked. See the new figures and confirm again."),
@@ -140,10 +140,12 @@ class _Doing:
             "admin/actions/confirm.html",
             form=form,
             changes=changes(preview.before, preview.after, scale),
-            seen=_fingerprint(preview),
+            seen=_fingerprint(action, preview),
             amount=money_of(action.amount, scale) if action.amount else "",
             needs_another=approvals.needs_another_person(action, user),
             is_unproven=action.is_unproven,
+            about_template=form.about_template,
+            **form.about(action),
         )
 
     def _form_page(self, form: ActionForm) -> HttpResponse:
@@ -206,7 +208,8 @@ def _is_known(action: Action, request_id: str) -> bool:
     )
 
 
-def _fingerprint(preview: Preview) -> str:
+def _fingerprint(action: Action, preview: Preview) -> str:
     """The figures before, so that a confirmation is about what was seen."""
-    figures = json.dumps(preview.before, sort_keys=True, default=str)
+    standing = {name: preview.before[name] for name in preview.before.keys() - action.moving}
+    figures = json.dumps(standing, sort_keys=True, default=str)
     return hashlib.sha256(figures.encode()).hexdigest()

@@ -53,6 +53,7 @@ from loyalty.models import (
     Grant,
     Operation,
     Transaction,
+    point_units_of,
 )
 from loyalty.verdicts import had_its_purchase
 
@@ -170,8 +171,8 @@ def _amounts(card: GiftCard) -> list[Fact]:
         Fact(_("removed"), shown_amount(balance.removed, card)),
         Fact(_("credited in all"), shown_amount(balance.credited, card)),
     ]
-    if program.point_units:
-        points = f"{balance.available // program.point_units} {program.unit_name}"
+    if point := point_units_of(card):
+        points = f"{balance.available // point} {program.unit_name}"
         shown.insert(1, Fact(_("available in points"), points))
     return shown
 

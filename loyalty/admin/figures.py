@@ -12,10 +12,14 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty.actions import AMOUNTS, Figures
 from loyalty.admin.base import NOTHING, linked, shown_moment
-from loyalty.models import Batch, Customer, Discrepancy, GiftCard, Store
+from loyalty.models import Batch, Customer, Discrepancy, GiftCard, PointValueChange, Store
 from loyalty.money import to_decimal
 
 LABELS: Mapping[str, StrOrPromise] = {
+    "point_units": _("value of a point"),
+    "policy": _("policy"),
+    "cards": _("cards"),
+    "points": _("points"),
     "available": _("available"),
     "held": _("held"),
     "spent": _("spent"),
@@ -26,9 +30,13 @@ LABELS: Mapping[str, StrOrPromise] = {
     "expires_at": _("expires at"),
     "owner": _("owner"),
 }
+_COUNTS = ("cards", "points")
 STATES: Mapping[str, StrOrPromise] = {
     state.value: state.label
-    for choices in (Discrepancy.Status, GiftCard.Status, Batch.Status)
+    for choices in (
+        *(Discrepancy.Status, GiftCard.Status, Batch.Status),
+        PointValueChange.Policy,
+    )
     for state in choices
 }
 
@@ -83,7 +91,9 @@ def money_of(units: int, scale: Scale) -> str:
 def _shown(name: str, value: int | str | None, scale: Scale) -> str:
     if value is None:
         return gettext("never") if name == "expires_at" else NOTHING
-    if name in AMOUNTS:
+    if name in _COUNTS:
+        return number_format(int(value), use_l10n=True, force_grouping=True)
+    if name in {*AMOUNTS, "point_units"}:
         return money_of(int(value), scale)
     if name == "expires_at":
         instant: datetime.datetime | None = parse_datetime(str(value))

@@ -53,8 +53,12 @@ class MoneyField(forms.Field):
                 code="invalid",
             )
         plain = re.sub(groups, "", text).replace(point, ".")
+        return self.converted(Decimal(plain))
+
+    def converted(self, amount: Decimal) -> int:
+        """The units of an amount; no finer than the currency."""
         try:
-            return to_units(Decimal(plain), currency=self.currency, exponent=self.exponent)
+            return to_units(amount, currency=self.currency, exponent=self.exponent)
         except LedgerError as error:
             raise ValidationError(_(error.message), code=error.code) from error
 

@@ -37,6 +37,7 @@ BackOfficeSite.sections[:] = [
             Entry("loyalty.campaign"),
             Entry("loyalty.tierscheme"),
             Entry("loyalty.tierstanding"),
+            Entry("loyalty.pointvaluechange"),
             Entry("loyalty.shoporder"),
             Entry("loyalty.earning"),
         ],

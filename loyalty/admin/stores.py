@@ -15,7 +15,7 @@ from loyalty.admin.base import NOTHING, Recent, moment
 from loyalty.admin.program_earning import ProgramEarningURLs
 from loyalty.admin.program_messages import ProgramMessageURLs
 from loyalty.admin.settings import SettingsAdmin
-from loyalty.models import GiftCard, Program, Store
+from loyalty.models import GiftCard, PointValueChange, Program, Store
 from loyalty.notifications.contents import SWITCHES
 
 
@@ -115,6 +115,11 @@ class ProgramAdmin(ProgramEarningURLs, ProgramMessageURLs, ActionURLs, SettingsA
     readonly_fields = ("created", "point", *SWITCHES.values(), "code_in_message")
     fixed = ("store", "kind", "relation_name", "finer_digits", "point_units")
     recent = (
+        Recent(
+            PointValueChange,
+            "program",
+            ("since", "value_before", "value_after", "policy", "state", "why", "changed_by"),
+        ),
         Recent(GiftCard, "program", ("code_shown", "owner_link", "state", "available", "last_day")),
     )
 

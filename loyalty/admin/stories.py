@@ -34,6 +34,7 @@ TITLES: Mapping[str, StrOrPromise] = {
     OperationKind.EXTEND: gettext_lazy("Validity extended"),
     OperationKind.OWNER: gettext_lazy("Owner changed"),
     OperationKind.REVERSE: gettext_lazy("Adjustment reversed"),
+    OperationKind.REVALUE: gettext_lazy("Adjusted to another point value"),
 }
 # What was asked for and refused.
 REFUSED: Mapping[str, StrOrPromise] = {
@@ -51,6 +52,7 @@ REFUSED: Mapping[str, StrOrPromise] = {
     OperationKind.EXTEND: gettext_lazy("Extension refused"),
     OperationKind.OWNER: gettext_lazy("Change of owner refused"),
     OperationKind.REVERSE: gettext_lazy("Reversal refused"),
+    OperationKind.REVALUE: gettext_lazy("Adjustment to another point value refused"),
 }
 
 

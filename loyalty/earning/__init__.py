@@ -9,6 +9,7 @@ stores. `tiers` says which tier a customer has, and knows no database; `standing
 from loyalty.earning import traces
 from loyalty.earning.intake import announce, order_of, record
 from loyalty.earning.reading import announce_window, catch_up, listen, read_due, settle_due
+from loyalty.earning.revaluing import revalue_chunk
 from loyalty.earning.rules import switch_off, switch_on, switch_on_campaign
 from loyalty.earning.settling import carry_out, settle
 from loyalty.earning.standing import (
@@ -32,6 +33,7 @@ __all__ = [
     "order_of",
     "read_due",
     "record",
+    "revalue_chunk",
     "review_chunk",
     "settle",
     "settle_due",

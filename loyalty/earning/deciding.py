@@ -13,6 +13,7 @@ from loyalty.earning.intake import order_of
 from loyalty.earning.rules import boost_of, rule_of, span
 from loyalty.earning.standing import judge, ladder_of
 from loyalty.earning.tiers import Ladder
+from loyalty.earning.values import PointValues
 from loyalty.ledger import locked_in_time
 from loyalty.models import (
     Campaign,
@@ -61,6 +62,7 @@ class _Case:
     orders: Sequence[ShopOrder]
     known: Mapping[Key, Earning]
     ladder: Ladder | None
+    values: PointValues
 
     @classmethod
     def of(cls, program: Program, customer: Customer, changed: Sequence[ShopOrder]) -> "_Case":
@@ -90,6 +92,7 @@ class _Case:
             orders=orders,
             known={(each.order_id, each.rule_id, each.campaign_id): each for each in earnings},
             ladder=ladder,
+            values=PointValues.of(program),
         )
 
     def verdicts(self) -> list[Verdict]:
@@ -102,7 +105,7 @@ class _Case:
                 order_of(order, store_reward=rewarded.get(order.order_id, 0))
                 for order in self.orders
             ],
-            [rule_of(rule) for rule in self.rules],
+            [rule_of(rule, self.values) for rule in self.rules],
             zone=self.program.store.zone,
             currency=self.program.store.currency,
             boosts=[boost_of(each, room=self._room(each)) for each in self.campaigns],

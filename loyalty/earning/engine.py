@@ -45,7 +45,11 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What an order earns: `rate` units for each of the currency's smallest digits that counts."""
+    """What an order earns: `rate` units for each of the currency's smallest digits that counts.
+
+    Of a program in points `unit` is a point. `worths` are the units that it was worth since each
+    instant, None for the beginning; the rate follows it when the rule is `in_points`.
+    """
 
     id: int
     rate: Fraction
@@ -66,6 +70,30 @@ class Rule:
     period: str = ""
     priority: int = 0
     is_exclusive: bool = False
+    in_points: bool = False
+    worths: Sequence[tuple[datetime.datetime | None, int]] = ()
+
+    def at(self, instant: datetime.datetime | None) -> "Rule":
+        """The rule by what a point was worth then: as many points, and caps of as many."""
+        worth = next(
+            (
+                units
+                for since, units in reversed(self.worths)
+                if since is None or (instant is not None and since <= instant)
+            ),
+            self.unit,
+        )
+        if worth == self.unit:
+            return self
+        scale = Fraction(worth, self.unit)
+        order, period = self.cap_per_order, self.cap_per_period
+        return replace(
+            self,
+            unit=worth,
+            rate=self.rate * scale if self.in_points else self.rate,
+            cap_per_order=None if order is None else int(order * scale),
+            cap_per_period=None if period is None else int(period * scale),
+        )
 
     def takes(self, line: Line) -> bool:
         """Whether the rule is about what the line is of."""
@@ -228,6 +256,7 @@ def _rule(order: Order, rule: Rule, run: _Run) -> Verdict:
     refusal = _refusal(order, rule, run)
     if refusal:
         return Verdict(order.order_id, rule.id, refusal)
+    rule = rule.at(order.paid_at)
     lines = [line for line in order.lines if rule.takes(line)]
     bought = sum(line.value for line in lines)
     value = Fraction(bought)

@@ -8,13 +8,17 @@ from django.db.transaction import atomic
 from django.utils import timezone
 
 from loyalty.earning.engine import Boost, Rule
+from loyalty.earning.values import NO_CHANGES, PointValues
 from loyalty.models import Campaign, EarningRule, Program
 from loyalty.models.earning_rule import smallest_unit
 from loyalty.money import exponent_of
 
 
-def rule_of(row: EarningRule) -> Rule:
-    """The rule as it is, or, while it is a draft, as it would be if switched on now."""
+def rule_of(row: EarningRule, values: PointValues = NO_CHANGES) -> Rule:
+    """The rule as it is, or, while it is a draft, as it would be if switched on now.
+
+    `values` say what a point of the program was worth at which time; without them always the same.
+    """
     unit = row.unit or smallest_unit(row.program)
     return Rule(
         id=row.pk or 0,
@@ -36,6 +40,8 @@ def rule_of(row: EarningRule) -> Rule:
         period=row.period,
         priority=row.priority,
         is_exclusive=row.is_exclusive,
+        in_points=row.points is not None,
+        worths=values.steps,
     )
 
 

@@ -4,14 +4,17 @@ import datetime
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.db.transaction import atomic
 from django.utils import timezone
 
-from loyalty import ledger, wallets
+from loyalty import ledger, point_values, wallets
 from loyalty.earning.deciding import decide
 from loyalty.earning.rules import earning_programs
+from loyalty.earning.values import PointValues
 from loyalty.exceptions import LedgerBusy, LedgerError, UnknownCustomer
 from loyalty.models import (
     Bucket,
@@ -24,7 +27,9 @@ from loyalty.models import (
     Grant,
     Operation,
     Origin,
+    PointValueChange,
     Program,
+    Reason,
     ShopOrder,
     Transaction,
 )
@@ -59,7 +64,12 @@ def settle(*orders: ShopOrder) -> None:
 def carry_out(program: Program, customer: Customer) -> None:
     """Have the ledger follow all of a customer's earnings in a program, as far as it can now."""
     for _ in range(ROUNDS):
-        movements = _planned(program, customer) or _plan(program, customer)
+        movements = _planned(program, customer)
+        if not movements:
+            latest = point_values.latest(program)
+            if latest and latest.is_under_way:
+                point_values.adjust_owned(latest, customer.pk)
+            movements = _plan(program, customer, latest)
         if not movements:
             return
         perform(movements)
@@ -107,6 +117,15 @@ def _ask(movement: EarningMovement) -> tuple[Transaction, Operation]:
         return credit, credit.operations.get(kind=Operation.Kind.CREDIT)
     taken_from = movement.credit
     assert taken_from is not None  # noqa: S101  the database holds it of every take-back
+    if movement.grant_id:
+        return taken_from, ledger.adjust(
+            movement.card_id,
+            change=-movement.units,
+            request_id=movement.request_id,
+            actor=ACTOR,
+            reason=Reason.CORRECTION,
+            grant_id=movement.grant_id,
+        )
     # A purchase may have been quicker: then it is looked for again, and never in other credit.
     operation = ledger.cancel(
         taken_from,
@@ -126,7 +145,7 @@ def _note(answers: Iterable[tuple[EarningMovement, dict[str, object]]]) -> None:
             if planned.update(**answer) and answer["status"] == DONE:
                 counter = "credited" if movement.kind == CREDIT else "taken"
                 Earning.objects.filter(pk=movement.earning_id).update(
-                    **{counter: F(counter) + movement.units}
+                    **{counter: F(counter) + movement.counted}
                 )
 
 
@@ -138,13 +157,20 @@ def _planned(program: Program, customer: Customer) -> list[EarningMovement]:
     return list(movements.select_related("earning__order", "credit").order_by("pk"))
 
 
-def _plan(program: Program, customer: Customer) -> list[EarningMovement]:
+def _plan(
+    program: Program, customer: Customer, latest: PointValueChange | None
+) -> list[EarningMovement]:
+    """By the point value that the wallet was brought in line with; `LedgerBusy` for a newer one."""
     found = list(_movable(program, customer))
     if not found:
         return []
     credits_something = any(each.pending for each in found)
     wallet = _wallet(program, customer) if credits_something else None
     with ledger.locked_in_time():
+        point_values.stand_still(program)
+        values = PointValues.of(program)
+        if values.latest != latest:
+            raise LedgerBusy
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
         if planned := _planned(program, customer):
             # Another worker came first: nothing is planned twice.
@@ -162,6 +188,7 @@ def _plan(program: Program, customer: Customer) -> list[EarningMovement]:
             program,
             wallet,
             list(_lots(program, customer)),
+            values,
             {each.pk: each.planned for each in earnings},
         )
         return EarningMovement.objects.bulk_create(
@@ -182,11 +209,11 @@ def _lots(program: Program, customer: Customer) -> QuerySet[Grant]:
     """What is left on the customer's wallets of what orders earned; what expired is gone."""
     return Grant.objects.filter(
         Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
+        Q(transaction__isnull=False) | Q(operation__kind=Operation.Kind.REVALUE),
         card__owner=customer,
         card__program=program,
         origin=Origin.EARNING,
         remaining__gt=0,
-        transaction__isnull=False,
     )
 
 
@@ -207,6 +234,7 @@ class _Plan:
     program: Program
     wallet: GiftCard | None
     lots: Sequence[Grant]
+    values: PointValues
     numbers: dict[int, int]
     taken: dict[int, int] = field(default_factory=dict)
 
@@ -231,11 +259,13 @@ class _Plan:
         if problem != earning.problem:
             earning.problem = problem
             earning.save(update_fields=["problem"])
-        if self.wallet is not None and not problem:
+        units = int(earning.pending * self._scale(earning))
+        if self.wallet is not None and units and not problem:
             yield self._movement(
                 earning,
                 CREDIT,
-                earning.pending,
+                units,
+                worth=earning.pending,
                 card_id=self.wallet.pk,
                 valid_from=earning.usable_at,
                 expires_at=self._ends_at(earning),
@@ -268,9 +298,9 @@ class _Plan:
         What expired of its own is gone already: it is asked of no other.
         """
         own = set(_credits(earning))
-        yield from self._taken(earning, [lot for lot in self.lots if lot.transaction_id in own])
+        yield from self._taken(earning, [lot for lot in self.lots if _is_own(lot, earning, own)])
         if self._left(earning):
-            lost = max(_lost(own) - earning.forgiven, 0)
+            lost = max(_lost(earning, own, self.values) - earning.forgiven, 0)
             self._forgive(earning, min(self._left(earning), lost))
         if self._left(earning):
             yield from self._taken(earning, self.lots)
@@ -278,7 +308,7 @@ class _Plan:
             self._forgive(earning, self._left(earning))
 
     def _taken(self, earning: Earning, lots: Iterable[Grant]) -> Iterator[EarningMovement]:
-        now = timezone.now()
+        now, scale = timezone.now(), self._scale(earning)
         for lot in sorted(
             lots,
             key=lambda lot: (
@@ -287,12 +317,17 @@ class _Plan:
                 lot.pk,
             ),
         ):
-            if units := min(self._left(earning), lot.remaining):
+            left = self._left(earning)
+            asked = int(left * scale)
+            if units := min(asked, lot.remaining):
                 lot.remaining -= units
-                self.taken[earning.pk] = self.taken.get(earning.pk, 0) + units
-                yield self._movement(
-                    earning, TAKE_BACK, units, card_id=lot.card_id, credit_id=lot.transaction_id
-                )
+                # What is still asked for after it comes to whole units again: nothing is lost.
+                worth = left - int((asked - units) / scale) if units < asked else left
+                self.taken[earning.pk] = self.taken.get(earning.pk, 0) + worth
+                yield self._movement(earning, TAKE_BACK, units, worth=worth, **_named(lot))
+
+    def _scale(self, earning: Earning) -> Fraction:
+        return self.values.scale_since(earning.order.paid_at)
 
     def _left(self, earning: Earning) -> int:
         """What is owed beyond what is planned to be taken."""
@@ -314,9 +349,31 @@ class _Plan:
             number=number,
             kind=kind,
             units=units,
+            point_value=self.values.latest,
             request_id=(f"{verb}:{earning.order.order_id}:{earning.rule_id}{campaign}:{number}"),
             **fields,
         )
+
+
+def _is_own(lot: Grant, earning: Earning, credit_ids: set[int]) -> bool:
+    """Whether it is what the order earned, or what a higher point value added to that."""
+    if lot.transaction_id is None:
+        return lot.reference == earning.order.order_id
+    return lot.transaction_id in credit_ids
+
+
+def _named(lot: Grant) -> dict[str, int | None]:
+    """How a take-back names a grant: by its credit, or as what was added to that."""
+    if lot.transaction_id is not None:
+        return {"card_id": lot.card_id, "credit_id": lot.transaction_id}
+    first = Grant.objects.filter(
+        card=lot.card_id,
+        origin=lot.origin,
+        reference=lot.reference,
+        transaction__isnull=False,
+    )
+    credit = first.order_by("pk").values_list("transaction", flat=True)[0]
+    return {"card_id": lot.card_id, "credit_id": credit, "grant_id": lot.pk}
 
 
 def _credits(earning: Earning) -> Iterator[int]:
@@ -324,17 +381,36 @@ def _credits(earning: Earning) -> Iterator[int]:
     yield from (each for each in done.values_list("credit_id", flat=True) if each)
 
 
-def _lost(credit_ids: set[int]) -> int:
-    """Units of these credits that expired or were removed, but for what earnings took back."""
-    entries = Entry.objects.filter(grant__transaction__in=credit_ids)
-    gone = entries.filter(target__in=_LOST).aggregate(units=Sum("amount"))["units"] or 0
-    back = entries.filter(source__in=_LOST).aggregate(units=Sum("amount"))["units"] or 0
-    expired = Grant.objects.filter(transaction__in=credit_ids, expires_at__lte=timezone.now())
-    unbooked = expired.aggregate(units=Sum("remaining"))["units"] or 0
+def _lost(earning: Earning, credit_ids: set[int], values: PointValues) -> int:
+    """What of these credits expired or was removed, but for what earnings took back.
+
+    As the earning counts it: each loss by what its units came to then. What another point value
+    took off or added is no loss and no gain.
+    """
+    paid_at, lost = earning.order.paid_at, Fraction(0)
+    grants = Grant.objects.filter(
+        Q(transaction__in=credit_ids)
+        | Q(
+            operation__kind=Operation.Kind.REVALUE,
+            origin=Origin.EARNING,
+            reference=earning.order.order_id,
+        ),
+        card__transactions__in=credit_ids,
+    ).distinct()
+    ends = {grant.pk: grant.expires_at or _FAR for grant in grants}
+    moved = Entry.objects.filter(grant__in=ends).exclude(operation__kind=Operation.Kind.REVALUE)
+    for entry in moved.filter(Q(source__in=_LOST) | Q(target__in=_LOST)):
+        until = min(entry.created_at, ends[entry.grant_id])
+        units = Fraction(entry.amount) / values.scale_since(paid_at, until=until)
+        lost += units if entry.target in _LOST else -units
+    now = timezone.now()
+    for grant in grants:
+        if grant.expires_at is not None and grant.expires_at <= now:
+            lost += grant.remaining / values.scale_since(paid_at, until=grant.expires_at)
     taken = EarningMovement.objects.filter(
         kind=TAKE_BACK, status=DONE, credit__in=credit_ids
-    ).aggregate(units=Sum("units"))["units"]
-    return gone - back + unbooked - (taken or 0)
+    ).aggregate(units=Sum(Coalesce("worth", "units")))["units"]
+    return int(lost) - (taken or 0)
 
 
 def _look_again(orders: Sequence[ShopOrder]) -> None:

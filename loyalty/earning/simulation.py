@@ -15,6 +15,7 @@ from loyalty.earning.intake import order_of
 from loyalty.earning.rules import rule_of
 from loyalty.earning.standing import ladders_of
 from loyalty.earning.tiers import Ladder
+from loyalty.earning.values import PointValues
 from loyalty.models import EarningRule, Job, RuleSimulation, ShopOrder
 
 LONGEST_DAYS = 366
@@ -126,13 +127,14 @@ class _Tally:
         self._made = made
         self._program = made.rule.program
         store = self._program.store
+        values = PointValues.of(self._program)
         self._tried = replace(
-            rule_of(made.rule),
+            rule_of(made.rule, values),
             starts_at=store.first_instant(made.first_day),
             ends_at=store.first_instant(made.last_day + datetime.timedelta(days=1)),
         )
         self._others = [
-            rule_of(row)
+            rule_of(row, values)
             for row in EarningRule.objects.filter(
                 program=self._program, switched_on_at__isnull=False
             )

@@ -13,6 +13,7 @@ once for each request id:
 | cancel (credit)   | available → removed                                 |
 | expire(_many)     | available → expired                                 |
 | adjust            | outside → available, or available → removed         |
+| revalue           | outside → available, or available → removed         |
 | reverse           | available → removed, or removed → available         |
 | block, unblock    | nothing                                             |
 | change_owner      | nothing                                             |
@@ -26,6 +27,7 @@ from loyalty.ledger.durability import locked_in_time, rehearsal
 from loyalty.ledger.idempotency import Recall, StepRecall, recall_purchase, recall_step
 from loyalty.ledger.issuance import NewCard, issue, issue_many
 from loyalty.ledger.purchases import authorize, cancel, settle
+from loyalty.ledger.revaluing import revalue
 from loyalty.ledger.reversals import reverse
 from loyalty.ledger.states import block, change_owner, close, extend, renew, unblock
 
@@ -51,6 +53,7 @@ __all__ = [
     "recall_step",
     "rehearsal",
     "renew",
+    "revalue",
     "reverse",
     "settle",
     "unblock",

@@ -90,12 +90,14 @@ def adjust(
     note: str = "",
     funding: str | None = None,
     expires_at: datetime.datetime | None = None,
+    grant_id: int | None = None,
 ) -> Operation:
-    """Correct a card by hand: up is outside → available, down is available → removed.
+    """Correct a card: up is outside → available, down is available → removed.
 
     A reason of the closed list is a must. What is taken comes from usable grants first, in the
-    order of spending. Raises `ReasonRequired`, `InvalidAmount`, `RequestConflict`; `BelowZero`,
-    `CardClosed`, `CardExpired` (up only), `BalanceLimitExceeded` (recorded).
+    order of spending, or from the one of `grant_id` alone. Raises `ReasonRequired`,
+    `InvalidAmount`, `RequestConflict`; `BelowZero`, `CardClosed`, `CardExpired` (up only),
+    `BalanceLimitExceeded` (recorded).
     """
     if reason not in Reason.values:
         raise ReasonRequired
@@ -117,7 +119,7 @@ def adjust(
                 grant = _grant(position, program, request, origin, funding, None, expires_at, "")
                 movements = [Movement(Bucket.OUTSIDE, Bucket.AVAILABLE, amount, grant)]
             else:
-                movements = removed(position, amount, request.at)
+                movements = removed(position, amount, request.at, grant_id=grant_id)
         return post(position, request, movements)
 
 
@@ -172,12 +174,15 @@ def expired(position: Position, now: datetime.datetime) -> list[Movement]:
     ]
 
 
-def removed(position: Position, amount: int, now: datetime.datetime) -> list[Movement]:
-    """The movements that take an amount off a card; `BelowZero` when it is not there."""
-    if amount > position.available:
+def removed(
+    position: Position, amount: int, now: datetime.datetime, *, grant_id: int | None = None
+) -> list[Movement]:
+    """The movements that take an amount off a card or a grant; `BelowZero` if it is not there."""
+    lots = [lot for lot in position.lots if grant_id in {None, lot.id}]
+    if amount > sum(lot.remaining for lot in lots):
         raise BelowZero
     movements = []
-    for lot in sorted(position.lots, key=lambda lot: (not lot.is_usable_at(now), lot.turn)):
+    for lot in sorted(lots, key=lambda lot: (not lot.is_usable_at(now), lot.turn)):
         share = min(amount, lot.remaining)
         if share:
             movements.append(Movement(Bucket.AVAILABLE, Bucket.REMOVED, share, lot.id))

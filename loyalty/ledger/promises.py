@@ -41,6 +41,7 @@ _MOVEMENTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "close": [("available", "removed")],
     "renew": [("available", "expired")],
     "extend": [("expired", "available")],
+    "revalue": [("outside", "available"), ("available", "removed")],
     "reverse": [("available", "removed"), ("removed", "available")],
 }
 _ALLOWED = ", ".join(

@@ -35,6 +35,7 @@ from loyalty.models.notification import (
 from loyalty.models.operation import Operation, OperationKind, Outcome, Reason
 from loyalty.models.order_listening import OrderListening
 from loyalty.models.periodic import Alert, PeriodicWork
+from loyalty.models.point_value import PointValueChange, point_units_of
 from loyalty.models.program import Program
 from loyalty.models.proof import ChainLink, Proof, ProofDifference
 from loyalty.models.reconciliation import (
@@ -98,6 +99,7 @@ __all__ = [
     "Origin",
     "Outcome",
     "PeriodicWork",
+    "PointValueChange",
     "Program",
     "Proof",
     "ProofDifference",
@@ -119,4 +121,5 @@ __all__ = [
     "TierScheme",
     "TierStanding",
     "Transaction",
+    "point_units_of",
 ]

@@ -31,6 +31,7 @@ class AuditAction(models.TextChoices):
     EXTEND_BATCH = "extend_batch", _("extend a batch")
     APPLY_IMPORT = "apply_import", _("apply an import")
     UNDO_BATCH = "undo_batch", _("undo a batch or import")
+    POINT_VALUE = "point_value", _("change the point value")
     TIER_GRANTED = "tier_granted", _("grant a tier")
     APPROVAL_REQUESTED = "approval_requested", _("ask for approval")
     APPROVED = "approved", _("approve")

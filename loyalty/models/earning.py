@@ -8,13 +8,18 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.models.card import GiftCard
 from loyalty.models.earning_rule import Campaign, EarningRule
+from loyalty.models.grant import Grant
 from loyalty.models.operation import Operation
+from loyalty.models.point_value import PointValueChange
 from loyalty.models.shop_order import ShopOrder
 from loyalty.models.transaction import Transaction
 
 
 class Earning(models.Model):
     """What one rule gives for one order, or what a campaign adds to it; units of the program.
+
+    They are counted at the point value of the day on which the order was paid, whatever a point is
+    worth since: `loyalty.earning.values` says what they come to now.
 
     `gross` is for the order as it was bought, `due` the part for what the customer keeps. The
     ledger follows: `credited` was put on the wallet, `taken` taken back, `forgiven` is no longer
@@ -128,7 +133,10 @@ class EarningMovement(models.Model):
 
     `request_id` and `units` never change, so the ledger answers a repeated step as the first time.
     A take-back names the `credit` whose grant it is taken from: the earning's own, or a later one
-    that pays what is owed.
+    that pays what is owed; and the `grant` itself where it is what a higher point value added.
+
+    `units` are the ledger's, `worth` the same as the earning counts them (None: the same number),
+    both by the program's last change of the point value when it was planned (`point_value`).
     """
 
     Kind: TypeAlias = MovementKind
@@ -150,6 +158,15 @@ class EarningMovement(models.Model):
     number = models.PositiveSmallIntegerField(_("number"))
     kind = models.CharField(_("kind"), max_length=9, choices=MovementKind)
     units = models.BigIntegerField(_("amount"))
+    worth = models.BigIntegerField(_("as the earning counts it"), null=True)
+    point_value = models.ForeignKey(
+        PointValueChange,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("last change of the point value"),
+    )
     request_id = models.CharField(_("request id"), max_length=128, unique=True)
     card = models.ForeignKey(
         GiftCard, models.PROTECT, related_name="+", verbose_name=_("gift card")
@@ -162,6 +179,14 @@ class EarningMovement(models.Model):
         null=True,
         related_name="earning_movements",
         verbose_name=_("credit"),
+    )
+    grant = models.ForeignKey(
+        Grant,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("grant"),
     )
     operation = models.ForeignKey(
         Operation, models.PROTECT, null=True, related_name="+", verbose_name=_("operation")
@@ -190,6 +215,9 @@ class EarningMovement(models.Model):
                 name="earning_movement_names_its_credit",
             ),
             models.CheckConstraint(
+                condition=Q(worth=None) | Q(worth__gt=0), name="earning_movement_worth"
+            ),
+            models.CheckConstraint(
                 condition=Q(status="done", credit__isnull=False, refusal="")
                 | Q(status="planned", refusal="")
                 | (Q(status="refused") & ~Q(refusal="")),
@@ -209,3 +237,8 @@ class EarningMovement(models.Model):
 
     def __str__(self) -> str:
         return self.request_id
+
+    @property
+    def counted(self) -> int:
+        """What it changes of the earning."""
+        return self.units if self.worth is None else self.worth

@@ -25,6 +25,7 @@ class JobKind(models.TextChoices):
     PROVE_ALL = "prove_all", _("prove everything")
     CATCH_UP_ORDERS = "catch_up_orders", _("read a store's orders again")
     SIMULATE_RULE = "simulate_rule", _("try an earning rule on past orders")
+    CHANGE_POINTS = "change_points", _("adjust cards to another point value")
     REVIEW_TIERS = "review_tiers", _("review the tiers of customers")
 
 

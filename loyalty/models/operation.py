@@ -48,6 +48,7 @@ class OperationKind(models.TextChoices):
     EXTEND = "extend", _("extend")
     OWNER = "owner", _("change of owner")
     REVERSE = "reverse", _("reverse")
+    REVALUE = "revalue", _("new point value")
 
 
 class Operation(models.Model):

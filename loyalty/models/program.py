@@ -87,6 +87,10 @@ class Program(models.Model):
         _("digits finer than the currency"), default=0, validators=[MaxValueValidator(FINER_DIGITS)]
     )
     point_units = models.PositiveBigIntegerField(_("units of a point"), null=True, blank=True)
+    # On cards whose money is still to be adjusted to another point value (`PointValueChange`).
+    point_units_before = models.PositiveBigIntegerField(
+        _("units of a point before"), null=True, editable=False
+    )
     announces_issue = models.BooleanField(_("writes to the owner of a new card"), default=False)
     announces_credit = models.BooleanField(_("writes when credit is received"), default=False)
     reminds_30_days = models.BooleanField(_("reminds 30 days before credit expires"), default=False)

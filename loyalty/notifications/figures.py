@@ -8,7 +8,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from loyalty.models import Customer, GiftCard, Program, Store
+from loyalty.models import Customer, GiftCard, Program, Store, point_units_of
 from loyalty.money import exponent_of, shown_money
 
 # As shoppers know their money; others by their code.
@@ -27,18 +27,22 @@ def amount(units: int, program: Program, *, currency: str, exponent: int) -> str
 
     `1.234 pontos (R$ 3,08)`: rounded down, as checkout does.
     """
+    return _written(units, program, program.point_units, currency, exponent)
+
+
+def _written(units: int, program: Program, point: int | None, currency: str, exponent: int) -> str:
     symbol = SYMBOLS.get(currency, currency)
-    if not program.point_units:
+    if not point:
         return shown_money(units, symbol, exponent)
     digits = exponent_of(currency)
     worth = shown_money(units // 10 ** (exponent - digits), symbol, digits)
-    points = number_format(units // program.point_units, use_l10n=True, force_grouping=True)
+    points = number_format(units // point, use_l10n=True, force_grouping=True)
     return f"{points} {program.unit_name} ({worth})"
 
 
 def amount_on(card: GiftCard, units: int) -> str:
     """The same for units of a card, which comes with its program."""
-    return amount(units, card.program, currency=card.currency, exponent=card.exponent)
+    return _written(units, card.program, point_units_of(card), card.currency, card.exponent)
 
 
 def usable(card: GiftCard) -> int:

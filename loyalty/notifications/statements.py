@@ -22,6 +22,7 @@ _WORDS: Mapping[str, StrOrPromise] = {
     OperationKind.RENEW: gettext_lazy("Expired"),
     OperationKind.ADJUST: gettext_lazy("Correction"),
     OperationKind.REVERSE: gettext_lazy("Correction taken back"),
+    OperationKind.REVALUE: gettext_lazy("New point value"),
     OperationKind.EXTEND: gettext_lazy("Validity extended"),
     OperationKind.CLOSE: gettext_lazy("Card closed"),
 }

@@ -331,6 +331,11 @@ REFUSED += [
         update("loyalty_program", "announces_usable_since = now()"),
     ),
     (
+        "loyalty_program_point_units_before_check",
+        "points that were debt",
+        update("loyalty_program", "point_units_before = -1"),
+    ),
+    (
         "loyalty_program_validity_days_check",
         "over before it begins",
         update("loyalty_program", "validity_days = -1"),
@@ -479,6 +484,7 @@ def test_has_no_trigger_that_is_not_tried_here() -> None:
         *(f"{table}_no_delete" for table in PERMANENT),
         *(f"{table}_fixed" for table in FIXED),
         "loyalty_giftcard_fixed_too",
+        "loyalty_program_point_value",  # tests/loyalty/test_point_value_guards.py
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db.models import Model
 
-from loyalty.admin.forms import batches, cards, credit, differences, movements, returns
+from loyalty.admin.forms import batches, cards, credit, differences, movements, programs, returns
 from loyalty.admin.forms.base import FIELD_OF, ActionForm
 from loyalty.models import (
     Batch,
@@ -21,7 +21,7 @@ __all__ = ["FIELD_OF", "FORMS", "ActionForm"]
 
 FORMS: Mapping[type[Model], Sequence[type[ActionForm]]] = {
     Customer: [credit.GiveForm],
-    Program: [credit.IssueForm],
+    Program: [credit.IssueForm, programs.PointValueForm],
     GiftCard: [
         credit.CreditForm,
         cards.AdjustForm,

@@ -24,6 +24,8 @@ FIELD_OF: Mapping[str, str] = {
     "credit_spent": "amount",
     "invalid_dates": "last_day",
     "reason_required": "reason",
+    "point_value_outdated": "value",
+    "point_value_under_way": "value",
     "wallet_exists": "owner",
     "unknown_customer": "owner",
 }
@@ -32,7 +34,8 @@ FIELD_OF: Mapping[str, str] = {
 class ActionForm(forms.Form):
     """What a person types to ask for an action on `row`.
 
-    `title` heads the page and names the button; `explanation` says what will happen.
+    `title` heads the page and names the button; `explanation` says what will happen. The template
+    of `about_template` says more of it before it is confirmed.
     """
 
     name: ClassVar[str]
@@ -41,6 +44,7 @@ class ActionForm(forms.Form):
     explanation: ClassVar[StrOrPromise] = ""
     is_danger: ClassVar[bool] = False
     needs_note: ClassVar[bool] = False
+    about_template: ClassVar[str] = ""
 
     reason = forms.ChoiceField(label=_("Reason"), choices=[("", "---------"), *Reason.choices])
     note = forms.CharField(
@@ -65,6 +69,10 @@ class ActionForm(forms.Form):
     def action(self) -> Action:
         """The action that was typed. Only of a valid form."""
         raise NotImplementedError
+
+    def about(self, action: Action) -> Mapping[str, object]:
+        """What `about_template` is filled with."""
+        return {}
 
     @property
     def words(self) -> dict[str, str]:

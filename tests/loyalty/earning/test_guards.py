@@ -94,6 +94,7 @@ REFUSED: list[tuple[str, str, str]] = [
         "a credit of no date",
         copy(MOVEMENT, **NEW, valid_from="NULL"),
     ),
+    ("earning_movement_worth", "worth nothing", copy(MOVEMENT, **NEW, worth="0")),
     ("earning_movement_status", "refused for nothing", update(MOVEMENT, "status = 'refused'")),
     (
         "loyalty_earningmovement_number_check",
@@ -152,6 +153,9 @@ FIXED = [
     (MOVEMENT, "request_id = 'other'"),
     (MOVEMENT, "valid_from = valid_from + interval '1 day'"),
     (MOVEMENT, "expires_at = valid_from"),
+    (MOVEMENT, "worth = 1"),
+    (MOVEMENT, "grant_id = 1"),
+    (MOVEMENT, "point_value_id = 1"),
 ]
 
 

@@ -1,0 +1,52 @@
+"""What a point was worth on the day of an order, and what an earning of then comes to now."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from loyalty.models import PointValueChange, Program
+
+
+@dataclass(frozen=True, slots=True)
+class PointValues:
+    """The changes of a program's point value, oldest first.
+
+    An order earns points of the value at its payment, and is counted so for ever. Since then
+    changes that kept the money left an earning its units, others left it its points.
+    """
+
+    changes: Sequence[PointValueChange] = ()
+
+    @classmethod
+    def of(cls, program: Program) -> "PointValues":
+        """As they are known now."""
+        return cls(list(PointValueChange.objects.filter(program=program).order_by("pk")))
+
+    @property
+    def latest(self) -> PointValueChange | None:
+        """The last one, if any."""
+        return self.changes[-1] if self.changes else None
+
+    @property
+    def steps(self) -> tuple[tuple[datetime.datetime | None, int], ...]:
+        """Since when a point was worth how many units; None for the beginning."""
+        if not self.changes:
+            return ()
+        first = (None, self.changes[0].before)
+        return (first, *((each.changed_at, each.after) for each in self.changes))
+
+    def scale_since(
+        self, instant: datetime.datetime | None, *, until: datetime.datetime | None = None
+    ) -> Fraction:
+        """How many units each unit of an earning of that day comes to now, or came to later on."""
+        scale = Fraction(1)
+        for each in self.changes:
+            is_later = instant is None or each.changed_at > instant
+            is_over = until is None or each.changed_at <= until
+            if each.keeps_points and is_later and is_over:
+                scale *= Fraction(each.after, each.before)
+        return scale
+
+
+NO_CHANGES = PointValues()
