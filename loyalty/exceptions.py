@@ -52,7 +52,9 @@ class PointValueOutdated(LedgerError):
     """The point is not worth what the person saw, or is worth that much already."""
 
     code = "point_value_outdated"
-    message = gettext_noop("The point value has been changed meanwhile. Look at it again.")
+    message = gettext_noop(
+        "The point value has been changed meanwhile. Go back and open this page again."
+    )
 
 
 class InvalidDates(LedgerError):

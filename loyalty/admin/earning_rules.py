@@ -28,6 +28,7 @@ from loyalty.admin.earning_texts import (
     REASONS,
     campaign_in_words,
     rule_in_words,
+    shown_cap,
     shown_units,
     shown_value,
 )
@@ -267,14 +268,14 @@ class EarningRuleAdmin(_SwitchedAdmin):
     @admin.display(description=_("at most for an order"))
     def order_cap(self, row: EarningRule) -> str:
         """As points and money."""
-        return shown_units(row.cap_per_order, row.program) if row.cap_per_order else NOTHING
+        return shown_cap(row.cap_per_order, row) if row.cap_per_order else NOTHING
 
     @admin.display(description=_("at most for a customer in the period"))
     def period_cap(self, row: EarningRule) -> str:
         """As points and money, with the period."""
         if not row.cap_per_period:
             return NOTHING
-        return f"{shown_units(row.cap_per_period, row.program)}, {row.get_period_display()}"
+        return f"{shown_cap(row.cap_per_period, row)}, {row.get_period_display()}"
 
     def trial(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The window to try it on, and what came out the last time."""

@@ -9,7 +9,8 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty.admin.formats import NOTHING, shown_money
 from loyalty.earning.engine import Why
-from loyalty.models import Campaign, EarningRule, Program, ShopOrder
+from loyalty.earning.values import units_now
+from loyalty.models import Campaign, Earning, EarningRule, Program, ShopOrder
 from loyalty.money import exponent_of
 
 REASONS: Mapping[Why, StrOrPromise] = {
@@ -51,6 +52,19 @@ def shown_units(units: int, program: Program) -> str:
     return f"{points}\u00a0{program.unit_name or _('points')} ({amount})"
 
 
+def shown_earned(units: int, earning: Earning) -> str:
+    """The same for units of an earning, read by `with_changes`: by what they come to now."""
+    return shown_units(units_now(units, earning), earning.rule.program)
+
+
+def shown_cap(units: int, rule: EarningRule) -> str:
+    """The same for a cap of a rule, which is of as many points whatever they are worth."""
+    program = rule.program
+    if rule.point_units and program.point_units:
+        units = units * program.point_units // rule.point_units
+    return shown_units(units, program)
+
+
 def shown_value(units: int, program: Program) -> str:
     """The currency's smallest digits as money."""
     currency = program.store.currency
@@ -59,16 +73,20 @@ def shown_value(units: int, program: Program) -> str:
 
 def told(order: ShopOrder) -> Iterator[tuple[str, str, str]]:
     """Rule, reason and amount of each verdict on an order, whose earnings come with it."""
-    programs = {each.rule_id: each.rule.program for each in order.earnings.all()}
+    earnings = {each.rule_id: each for each in order.earnings.all()}
     for verdict in order.verdicts:
         reason = str(REASONS[Why(verdict["why"])])
         if "because_of" in verdict:
             reason = f"{reason} ({verdict['because_of']})"
-        program = programs.get(verdict["rule"])
+        earning = earnings.get(verdict["rule"])
         if tier := verdict.get("tier"):
             reason = _("%(reason)s, as %(tier)s") % {"reason": reason, "tier": tier}
         due = verdict["due"]
-        yield verdict["name"], reason, shown_units(due, program) if due and program else NOTHING
+        yield (
+            verdict["name"],
+            reason,
+            shown_earned(due, earning) if due and earning else NOTHING,
+        )
 
 
 def rule_in_words(rule: EarningRule) -> str:

@@ -17,14 +17,22 @@ class MoneyField(forms.Field):
     """`1.234,56` in Portuguese, `1,234.56` in English, as units of `exponent` digits.
 
     Nothing is guessed: what is not written as the page's language writes it is refused with an
-    example. `currency` and `exponent` are those of the card that the amount is for.
+    example. `currency` and `exponent` are those of the card that the amount is for; it
+    is written with the currency's own `digits`, if no others are given.
     """
 
     widget = forms.TextInput
 
-    def __init__(self, *, currency: str, exponent: int | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        currency: str,
+        exponent: int | None = None,
+        digits: int | None = None,
+        **options: Any,
+    ) -> None:
         self.currency = currency
-        self.digits = exponent_of(currency)
+        self.digits = exponent_of(currency) if digits is None else digits
         self.exponent = self.digits if exponent is None else exponent
         super().__init__(**options)  # asks for the widget's attributes, which show an example
 

@@ -16,10 +16,11 @@ from loyalty.admin.actions import ActionURLs
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, badge, link, moment
 from loyalty.admin.columns import linked, order_link
 from loyalty.admin.earning_pages import earning_page, need
-from loyalty.admin.earning_texts import OBSTACLES, shown_units, told
+from loyalty.admin.earning_texts import OBSTACLES, shown_earned, shown_units, told
 from loyalty.admin.formats import shown_moment, shown_money
 from loyalty.admin.forms.earning import WindowForm
 from loyalty.admin.lists import LargeList
+from loyalty.earning.values import units_now, with_changes
 from loyalty.models import (
     AuditAction,
     Earning,
@@ -84,7 +85,7 @@ class ShopOrderAdmin(ActionURLs, LargeList[ShopOrder], ReadOnlyAdmin[ShopOrder])
     def get_queryset(self, request: HttpRequest) -> QuerySet[ShopOrder]:
         """With what each earned: a few rows of a page."""
         orders = super().get_queryset(request)
-        earnings = Earning.objects.select_related("rule__program__store")
+        earnings = with_changes(Earning.objects.select_related("rule__program__store"))
         return orders.prefetch_related(Prefetch("earnings", earnings))
 
     @admin.display(description=_("order"), ordering="order_id")
@@ -112,18 +113,14 @@ class ShopOrderAdmin(ActionURLs, LargeList[ShopOrder], ReadOnlyAdmin[ShopOrder])
         """What is due of it now, by program."""
         sums: dict[Any, int] = {}
         for each in row.earnings.all():
-            sums[each.rule.program] = sums.get(each.rule.program, 0) + each.due
+            sums[each.rule.program] = sums.get(each.rule.program, 0) + units_now(each.due, each)
         texts = [shown_units(units, program) for program, units in sums.items() if units]
         return ", ".join(texts) or NOTHING
 
     @admin.display(description=_("pending"))
     def pending(self, row: ShopOrder) -> str:
         """What of that is not credited yet."""
-        texts = [
-            shown_units(each.pending, each.rule.program)
-            for each in row.earnings.all()
-            if each.pending
-        ]
+        texts = [shown_earned(each.pending, each) for each in row.earnings.all() if each.pending]
         return ", ".join(texts) or NOTHING
 
     @admin.display(description=_("why it earned or not"))
@@ -180,6 +177,10 @@ class EarningAdmin(LargeList[Earning], ReadOnlyAdmin[Earning]):
     )
     readonly_fields = fields
     recent = (Recent(EarningMovement, "earning", ("step", "amount", "result", "credited_by")),)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Earning]:
+        """With what points were worth: an earning is counted by the day of its order."""
+        return with_changes(super().get_queryset(request))
 
     @admin.display(description=_("earning"), ordering="pk")
     def number(self, row: Earning) -> str:
@@ -287,4 +288,4 @@ def _money(units: int, row: ShopOrder) -> str:
 
 
 def _units(units: int, row: Earning) -> str:
-    return shown_units(units, row.rule.program) if units else NOTHING
+    return shown_earned(units, row) if units else NOTHING

@@ -4,8 +4,13 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
+from typing import Any
 
-from loyalty.models import PointValueChange, Program
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, QuerySet
+
+from loyalty.models import Earning, PointValueChange, Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +55,21 @@ class PointValues:
 
 
 NO_CHANGES = PointValues()
+
+
+def with_changes(earnings: QuerySet[Earning]) -> QuerySet[Earning]:
+    """Earnings with what `units_now` asks for, in the statement that reads them."""
+    later = PointValueChange.objects.filter(
+        program=OuterRef("rule__program"),
+        policy=PointValueChange.Policy.KEEP_POINTS,
+        changed_at__gt=OuterRef("order__paid_at"),
+    ).order_by("pk")
+    return earnings.annotate(
+        values_before=ArraySubquery(later.values("before")),
+        values_after=ArraySubquery(later.values("after")),
+    )
+
+
+def units_now(units: int, earning: Any) -> int:
+    """What units of an earning, read by `with_changes`, come to now: `PointValues` for one row."""
+    return int(units * Fraction(prod(earning.values_after), prod(earning.values_before)))

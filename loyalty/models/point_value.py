@@ -9,6 +9,7 @@ from loyalty.models.card import GiftCard
 from loyalty.models.job import Job
 from loyalty.models.operation import Operation, OperationKind
 from loyalty.models.program import Program
+from loyalty.money import to_decimal
 
 
 class PointValueChange(models.Model):
@@ -70,7 +71,9 @@ class PointValueChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.program} {self.pk}"
+        exponent = self.program.exponent
+        before, after = (to_decimal(each, exponent=exponent) for each in (self.before, self.after))
+        return f"{self.program}: {before} → {after}"
 
     @property
     def keeps_points(self) -> bool:

@@ -300,7 +300,7 @@ def test_adjusts_each_card_once_whoever_is_at_it_and_whatever_is_bought() -> Non
         while HANDLERS[job.kind](mine):
             pass
 
-    results = race([work, work, *(lambda card=card: buy(card) for card in cards)])  # type: ignore[misc]
+    results = race([work, work, *(lambda card=card: buy(card) for card in cards)])
 
     assert errors(results) == []
     for card in cards:

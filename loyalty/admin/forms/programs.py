@@ -21,8 +21,12 @@ class PointValueField(MoneyField):
     """What a point is worth: as fine as the program's cards count."""
 
     def __init__(self, program: Program, **options: Any) -> None:
-        super().__init__(currency=program.store.currency, exponent=program.exponent, **options)
-        self.digits = self.exponent
+        super().__init__(
+            currency=program.store.currency,
+            exponent=program.exponent,
+            digits=program.exponent,
+            **options,
+        )
 
     def converted(self, amount: Decimal) -> int:
         """Whole units, at least one."""
@@ -54,19 +58,22 @@ class PointValueForm(ActionForm):
     needs_note = True
     about_template = "admin/point_values/comparison.html"
 
+    # What the person saw: a second confirmation is about the same change, and not another one.
+    before = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
     policy = forms.ChoiceField(
         label=_("What stays"), choices=PointValueChange.Policy.choices, widget=forms.RadioSelect
     )
 
     def __init__(self, row: Program, **options: Any) -> None:
         super().__init__(row, **options)
+        self.fields["before"].initial = row.point_units
         self.fields["value"] = PointValueField(
             row,
             label=_("New value of a point"),
             help_text=gettext("Now: %(value)s.")
             % {"value": shown_money(row.point_units or 0, row.store.currency, row.exponent)},
         )
-        self.order_fields(["value", "policy"])
+        self.order_fields(["before", "value", "policy"])
 
     @classmethod
     def applies_to(cls, row: Program) -> bool:
@@ -76,15 +83,19 @@ class PointValueForm(ActionForm):
     def clean_value(self) -> int:
         """Another one."""
         value: int = self.cleaned_data["value"]
-        if value == self.row.point_units:
+        if value == self._before:
             raise ValidationError(_("A point is worth that much already."), code="same")
         return value
+
+    @property
+    def _before(self) -> int:
+        return self.cleaned_data.get("before") or self.row.point_units or 0
 
     def action(self) -> ChangePointValue:
         """The change."""
         return ChangePointValue(
             program_id=self.row.pk,
-            before=self.row.point_units or 0,
+            before=self._before,
             after=self.cleaned_data["value"],
             policy=self.cleaned_data["policy"],
             **self.words,

@@ -21,7 +21,17 @@ from django.urls import URLPattern, URLResolver, resolve, reverse
 from django.utils import timezone
 
 from giftcard_provider.models import Credential, FailedCall, HubChange, SelfTest, VtexKeys
-from loyalty import approvals, audit, batches, earning, jobs, notifications, reconciliation, roles
+from loyalty import (
+    approvals,
+    audit,
+    batches,
+    earning,
+    jobs,
+    notifications,
+    point_values,
+    reconciliation,
+    roles,
+)
 from loyalty.actions import Adjust
 from loyalty.admin.exports import ExportedList
 from loyalty.admin.forms import FORMS
@@ -48,6 +58,7 @@ from loyalty.models import (
     MonthClosing,
     Notification,
     Operation,
+    PointValueChange,
     Program,
     Proof,
     ProofDifference,
@@ -156,6 +167,7 @@ SEEN: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((Proof, ProofDifference), ALL),
     **dict.fromkeys((EarningRule, Campaign, ShopOrder, Earning, EarningMovement), ALL),
     **dict.fromkeys((TierScheme, TierStanding, TierChange, TierGrant), ALL),
+    PointValueChange: ALL,
     **dict.fromkeys((AuditEvent, MonthClosing), frozenset({F, A})),
     **dict.fromkeys((User, Group, SpendingLimit, Credential, VtexKeys), frozenset({A})),
     **dict.fromkeys((HubChange, SelfTest), frozenset({A})),
@@ -175,6 +187,7 @@ LETTERS = [
 ]
 DRAFT = {"switched_on_at": None}
 WALLETS = {"relation_name": "loyalty-program"}
+POINTS = {"point_units__isnull": False}
 EARNING = [
     line("new rule", of(Program, "loyalty_earningrule_new"), M),
     line("change a rule", of(EarningRule, "loyalty_earningrule_edit", **DRAFT), M),
@@ -245,6 +258,7 @@ PAGES = [
     line("form: complete a customer", of(Customer, "loyalty_customer_edit"), S, M),
     line("form: give to a customer", first(Customer, "action", "give"), S, M),
     line("form: issue a card", first(Program, "action", "issue"), S, M),
+    line("form: change the point value", first(Program, "action", "point_value", **POINTS), M),
     line("form: settle", first(Transaction, "action", "settle"), M),
     line("form: cancel", first(Transaction, "action", "cancel"), S, M),
     line("form: reverse", first(Operation, "action", "reverse", kind="adjust"), M),
@@ -281,6 +295,7 @@ ACTIONS = [
     line("close", first(GiftCard, "action", "close"), M),
     line("give to a customer", first(Customer, "action", "give"), S, M),
     line("issue a card", first(Program, "action", "issue"), S, M),
+    line("change the point value", first(Program, "action", "point_value", **POINTS), M),
     line("settle", first(Transaction, "action", "settle"), M),
     line("cancel", first(Transaction, "action", "cancel"), S, M),
     line("reverse", first(Operation, "action", "reverse", kind="adjust"), M),
@@ -393,6 +408,15 @@ def make_rows(card: GiftCard) -> None:
     HubChange.objects.create(store=card.store, kind="look", provider_id="ourcredit")
     SelfTest.objects.create(store=card.store, card=card)
     make_earnings(card.store)
+    point_values.change(
+        Program.objects.filter(**POINTS)[0],
+        before=25,
+        after=10,
+        policy=PointValueChange.Policy.KEEP_MONEY,
+        requested_by=other,
+        reason="campaign",
+        request_id="value",
+    )
     if card.owner:
         notifications.request_statement(card.owner, token="first", actor=acting(other))
 

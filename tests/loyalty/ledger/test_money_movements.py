@@ -13,7 +13,7 @@ from loyalty import exceptions, ledger
 from loyalty.exceptions import Decline, LedgerError
 from loyalty.identity import Identity
 from loyalty.ledger.idempotency import DECLINES
-from loyalty.models import Bucket, Entry, Operation
+from loyalty.models import Bucket, Entry, GiftCard, Operation
 from loyalty.money import MAX_UNITS
 from tests.builders import (
     fresh,
@@ -172,6 +172,23 @@ def change_owner() -> None:
     make_change_of_owner(make_card(balance=100), None)
 
 
+def make_revaluation(card: GiftCard, *, before: int = 1, after: int = 1) -> None:
+    ledger.revalue(
+        card.pk,
+        before=before,
+        after=after,
+        given_until=timezone.now(),
+        request_id=new_id(),
+        actor="test",
+        reason="campaign",
+    )
+
+
+def revalue() -> None:
+    make_revaluation(make_card(balance=100), after=2)
+    make_revaluation(make_card(balance=100), before=2)
+
+
 def reverse() -> None:
     card = make_card(balance=100)
     make_reversal(make_adjustment(card, 10))
@@ -198,6 +215,7 @@ def reverse() -> None:
         ("close", close),
         ("extend", extend),
         ("change_owner", change_owner),
+        ("revalue", revalue),
         ("reverse", reverse),
     ],
 )
@@ -317,6 +335,11 @@ REFUSED: list[tuple[str, str, Callable[[], object]]] = [
     ("close", "money_held", close_with_a_hold),
     ("extend", "card_closed", extend_closed),
     ("change_owner", "card_closed", lambda: make_change_of_owner(make_closed_card(), None)),
+    (
+        "revalue",
+        "balance_limit_exceeded",
+        lambda: make_revaluation(make_card(balance=MAX_UNITS), after=2),
+    ),
     ("reverse", "already_reversed", reverse_twice),
     ("reverse", "credit_spent", reverse_after_spending),
     ("reverse", "card_closed", reverse_after_closing),
