@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, QuerySet
 
-from loyalty.models import Earning, PointValueChange, Program
+from loyalty.models import Earning, PointValueChange, Program, scale_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,7 @@ class PointValues:
         self, instant: datetime.datetime | None, *, until: datetime.datetime | None = None
     ) -> Fraction:
         """How many units each unit of an earning of that day comes to now, or came to later on."""
-        scale = Fraction(1)
-        for each in self.changes:
-            is_later = instant is None or each.changed_at > instant
-            is_over = until is None or each.changed_at <= until
-            if each.keeps_points and is_later and is_over:
-                scale *= Fraction(each.after, each.before)
-        return scale
+        return scale_since(self.changes, instant, until=until)
 
 
 NO_CHANGES = PointValues()

@@ -35,7 +35,7 @@ from loyalty.models.notification import (
 from loyalty.models.operation import Operation, OperationKind, Outcome, Reason
 from loyalty.models.order_listening import OrderListening
 from loyalty.models.periodic import Alert, PeriodicWork
-from loyalty.models.point_value import PointValueChange, point_units_of
+from loyalty.models.point_value import PointValueChange, point_units_of, scale_since
 from loyalty.models.program import Program
 from loyalty.models.proof import ChainLink, Proof, ProofDifference
 from loyalty.models.reconciliation import (
@@ -122,4 +122,5 @@ __all__ = [
     "TierStanding",
     "Transaction",
     "point_units_of",
+    "scale_since",
 ]

@@ -1,5 +1,9 @@
 """The changes of what a program's point is worth."""
 
+import datetime
+from collections.abc import Iterable
+from fractions import Fraction
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -107,3 +111,22 @@ def point_units_of(card: GiftCard) -> int | None:
         card=card, kind=OperationKind.REVALUE, request_id=change.card_request_id
     )
     return program.point_units if is_adjusted.exists() else program.point_units_before
+
+
+def scale_since(
+    changes: Iterable[PointValueChange],
+    instant: datetime.datetime | None,
+    *,
+    until: datetime.datetime | None = None,
+) -> Fraction:
+    """How many units each unit of points of an instant comes to now, or came to later on.
+
+    Changes that kept the money left units as they were, others left as many points.
+    """
+    scale = Fraction(1)
+    for each in changes:
+        is_later = instant is None or each.changed_at > instant
+        is_over = until is None or each.changed_at <= until
+        if each.keeps_points and is_later and is_over:
+            scale *= Fraction(each.after, each.before)
+    return scale

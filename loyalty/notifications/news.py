@@ -27,6 +27,7 @@ from loyalty.models import (
     ShopOrder,
     Skipped,
     TierChange,
+    scale_since,
 )
 from loyalty.notifications import figures, links
 from loyalty.notifications.letters import Content, NotToBeSent
@@ -114,6 +115,7 @@ def _earned(order: ShopOrder, program: Program) -> dict[str, str]:
     units = earnings.aggregate(units=Sum("due"))["units"] or 0
     if not units:
         raise NotToBeSent(Skipped.NOTHING_LEFT)
+    units = int(units * scale_since(program.point_value_changes.all(), order.paid_at))
     store = program.store
     return {
         "amount": figures.amount(
@@ -170,7 +172,7 @@ def _lots(order: ShopOrder, card: GiftCard) -> QuerySet[Grant]:
     return Grant.objects.filter(
         card=card,
         origin=Origin.EARNING,
-        transaction__order_id=order.order_id,
+        reference=order.order_id,  # also of what a higher point value added
         remaining__gt=0,
     )
 

@@ -6,9 +6,10 @@ from unittest.mock import patch
 
 import pytest
 import time_machine
+from django.core import mail
 from time_machine import Traveller
 
-from loyalty import earning, jobs, ledger, point_values
+from loyalty import earning, jobs, ledger, notifications, point_values
 from loyalty.exceptions import LedgerBusy
 from loyalty.ledger.invariants import violations
 from loyalty.models import (
@@ -35,6 +36,7 @@ from tests.loyalty.earning.builders import (
     returned,
     take,
 )
+from tests.loyalty.notifications.builders import make_telling_program
 
 pytestmark = pytest.mark.django_db
 
@@ -315,3 +317,25 @@ def test_touches_no_other_credit_of_the_wallet(program: Program, clock: Travelle
     kept = wallet.grants.exclude(origin="earning").values_list("origin", "remaining")
     assert sorted(kept) == [("credit", 2500), ("credit", 2500)]
     assert set(wallet.grants.filter(origin="earning").values_list("remaining", flat=True)) == {0}
+
+
+def test_tells_customers_the_points_that_an_order_comes_to_now(
+    clock: time_machine.Traveller,
+) -> None:
+    clock.move_to(START - DAY)
+    program = make_telling_program()
+    clock.move_to(START)
+    order = invoiced(an_order(100_00), at=START)
+    take(program.store, order)
+    clock.move_to(CHANGE)
+    change(program, 50)
+    run()
+
+    notifications.send_due()
+    clock.move_to(START + 8 * DAY)
+    notifications.announce_usable()
+    notifications.send_due()
+
+    told = [email.subject.replace("\u00a0", " ") for email in mail.outbox]
+    assert [subject for subject in told if "100 pontos (R$ 0.50)" in subject] == told
+    assert len(told) == 2
