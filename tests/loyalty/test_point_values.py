@@ -61,7 +61,7 @@ def run() -> None:
 
 def points_of(card: GiftCard) -> str:
     seen = GiftCard.objects.select_related("program__store", "balance").get(pk=card.pk)
-    return figures.amount_on(seen, seen.balance.available)
+    return figures.amount_on(seen, seen.balance.available).partition(" (")[0]
 
 
 def make_members(program: Program) -> dict[str, GiftCard]:
