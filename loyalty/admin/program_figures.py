@@ -45,6 +45,7 @@ _COLUMNS: Mapping[str, StrOrPromise] = {
     "earned": _("earned"),
     "rewarded": _("rewards of the store"),
     "given": _("given otherwise"),
+    "revalued": _("new point value"),
     "taken_back": _("taken back"),
     "spent": _("spent"),
     "refunded": _("refunded"),
@@ -54,7 +55,8 @@ _COLUMNS: Mapping[str, StrOrPromise] = {
     "closing": _("owed after"),
 }
 _LESS = {"taken_back", "spent", "expired", "removed"}
-_RARE = {"rewarded", "given", "removed", "restored"}  # left out while they say nothing
+# Left out while they say nothing.
+_RARE = {"rewarded", "given", "revalued", "removed", "restored"}
 _OWED: Mapping[str, StrOrPromise] = {
     "available": _("available"),
     "held": _("held"),

@@ -33,12 +33,15 @@ CAUSED = """
            coalesce(earning.campaign_id, 0) AS campaign,
            date_trunc('month', moved.day)::date AS month,
            CASE WHEN moved.source = 'outside' THEN moved.amount
-                WHEN moved.target = 'removed' AND operation.kind = 'cancel' THEN -moved.amount
+                WHEN moved.target = 'removed'
+                 AND (operation.kind IN ('cancel', 'revalue') OR step.id IS NOT NULL)
+                THEN -moved.amount
                 ELSE 0 END AS given,
            CASE 'spent' WHEN moved.target THEN moved.amount WHEN moved.source THEN -moved.amount
                 ELSE 0 END AS spent,
            (moved.source, moved.target) = ('available', 'held')
-           OR moved.source = 'outside' AND moved.origin IN ('earning', 'reward') AS is_active
+           OR moved.source = 'outside' AND moved.origin IN ('earning', 'reward')
+              AND operation.kind <> 'revalue' AS is_active
     FROM moved
     JOIN loyalty_program program ON program.id = moved.program_id AND program.kind = 'loyalty'
     JOIN loyalty_operation operation ON operation.id = moved.operation_id

@@ -7,14 +7,24 @@ wallet of the program.
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from django.db import connection
 from django.db.models import F, OuterRef, Q, Subquery, Sum
 from django.utils import timezone
 
-from loyalty.models import BookProgress, Bucket, Earning, Grant, OperationKind, Origin, Program
+from loyalty.models import (
+    BookProgress,
+    Bucket,
+    Earning,
+    Grant,
+    OperationKind,
+    Origin,
+    PointValueChange,
+    Program,
+    scale_since,
+)
 from loyalty.reports.amounts import finest
 from loyalty.reports.flows import flows
 from loyalty.reports.outstanding import Position, positions
@@ -86,13 +96,15 @@ class Turnover:
 
     `earned` by the program's rules, `rewarded` by rewards of the store, `given` by staff, batches
     and imports. `taken_back` are credits that were canceled, `removed` everything else that was
-    taken off, `restored` what had ended and was given again.
+    taken off, `restored` what had ended and was given again. `revalued` is what cards gained, or
+    below zero lost, to keep their points at another point value.
     """
 
     opening: int = 0
     earned: int = 0
     rewarded: int = 0
     given: int = 0
+    revalued: int = 0
     spent: int = 0
     refunded: int = 0
     expired: int = 0
@@ -102,8 +114,8 @@ class Turnover:
 
     @property
     def credited(self) -> int:
-        """What came onto the wallets and was not taken back."""
-        return self.earned + self.rewarded + self.given - self.taken_back
+        """What came onto the wallets and was not taken back, by what points are worth since."""
+        return self.earned + self.rewarded + self.given + self.revalued - self.taken_back
 
     @property
     def used(self) -> int:
@@ -274,6 +286,8 @@ def pending(program: Program) -> Pending:
     """What is earned and not usable yet, now."""
     net = F("credited") - F("taken") - F("forgiven")
     waits = Earning.objects.filter(Q(due__gt=net), rule__program=OuterRef("pk")).order_by()
+    kept = program.point_value_changes.filter(policy=PointValueChange.Policy.KEEP_POINTS)
+    changes = list(kept.order_by("pk"))
     booked = Grant.objects.filter(
         card__program=OuterRef("pk"),
         origin=Origin.EARNING,
@@ -285,7 +299,26 @@ def pending(program: Program) -> Pending:
         Subquery(booked.values("card__program").values(units=Sum("remaining"))),
     ).get(pk=program.pk)
     scale = finest(1, currency=program.store.currency, exponent=program.exponent)
-    return Pending(*(int(units or 0) * scale for units in found))
+    units, booked_units = (int(each or 0) for each in found)
+    if changes:
+        units = _waiting(program, changes)
+    return Pending(units * scale, booked_units * scale)
+
+
+def _waiting(program: Program, changes: Sequence[PointValueChange]) -> int:
+    """Units of what waits, by what its points are worth since the days of its orders."""
+    net = F("credited") - F("taken") - F("forgiven")
+    waits = Earning.objects.filter(Q(due__gt=net), rule__program=program)
+    since: datetime.datetime | None = None
+    units = 0
+    for until in (*(each.changed_at for each in changes), None):
+        paid = Q(order__paid_at__gte=since) if since else Q()
+        paid &= Q(order__paid_at__lt=until) if until else Q()
+        found = waits.filter(paid).aggregate(units=Sum(F("due") - net))["units"] or 0
+        later = [each for each in changes if since is None or each.changed_at > since]
+        units += int(found * scale_since(later, since))
+        since = until
+    return units
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +340,8 @@ class _Movement:
         """The figure that it adds to, and its sign; none when it stays among what is owed."""
         if self.source in _OWED and self.target in _OWED:
             return "", 0
+        if self.verb == OperationKind.REVALUE:
+            return "revalued", -1 if self.source in _OWED else 1
         if self.source in _OWED:
             return self._left(), 1
         if self.target in _OWED:
@@ -317,7 +352,8 @@ class _Movement:
     def _left(self) -> str:
         if self.target in {Bucket.SPENT, Bucket.EXPIRED}:
             return str(self.target)
-        return "taken_back" if self.verb == OperationKind.CANCEL else "removed"
+        # What another point value added to an earning is taken back by an adjustment.
+        return "taken_back" if self.verb == OperationKind.CANCEL or self.rule else "removed"
 
     def _came(self) -> str:
         if self.source == Bucket.SPENT:

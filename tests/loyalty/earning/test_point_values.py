@@ -21,6 +21,8 @@ from loyalty.models import (
     Program,
     Reason,
 )
+from loyalty.reports import programs
+from loyalty.reports.amounts import finest
 from loyalty.shop_orders import Order
 from loyalty.tasks import HANDLERS
 from tests.builders import fresh, make_purchase, make_wallet, new_id
@@ -339,3 +341,18 @@ def test_tells_customers_the_points_that_an_order_comes_to_now(
     told = [email.subject.replace("\u00a0", " ") for email in mail.outbox]
     assert [subject for subject in told if "100 pontos (R$ 0.50)" in subject] == told
     assert len(told) == 2
+
+
+@pytest.mark.parametrize("policy", [KEEP_MONEY, KEEP_POINTS])
+def test_counts_what_waits_by_what_it_comes_to_now(
+    policy: str, program: Program, clock: time_machine.Traveller
+) -> None:
+    take(program.store, an_order(100_00))
+    clock.move_to(CHANGE)
+    change(program, 10, policy)
+    take(program.store, an_order(30_00, paid=CHANGE + HOUR))
+
+    waits = programs.pending(fresh(program)).waits
+
+    early = 1000 if policy == KEEP_POINTS else 2500
+    assert waits == finest(early + 300, currency="BRL", exponent=4)

@@ -75,6 +75,8 @@ def make_year(seed: str, *, steps: int = 45) -> Program:
         at = START + datetime.timedelta(minutes=number * DAYS * 1440 // steps + dice.below(1440))
         with time_machine.travel(at, tick=False), suppress(Decline):
             dice.pick(_STEPS)(dice, program, at)
+            if number % 20 == 19:
+                _revalue(program, at, after=50 - number)
         if dice.below(7) == 0:
             reports.aggregate_due(chunk=dice.between(1, 15))
     return program
@@ -106,6 +108,19 @@ def _by_hand(dice: Dice, program: Program, _at: datetime.datetime) -> None:
     for card in _wallets(dice, program):
         make_credit(card, 7_00, origin=dice.pick(("credit", "reward")))
         make_adjustment(card, dice.pick((-1_00, 2_00)))
+
+
+def _revalue(program: Program, at: datetime.datetime, after: int) -> None:
+    for card in GiftCard.objects.filter(program=program).order_by("pk")[:2]:
+        ledger.revalue(
+            card.pk,
+            before=25,
+            after=after,
+            given_until=at + DAY,
+            request_id=new_id(),
+            actor="test",
+            reason="campaign",
+        )
 
 
 def _clock(_dice: Dice, program: Program, _at: datetime.datetime) -> None:
@@ -146,13 +161,16 @@ LEFT = {"spent": "spent", "expired": "expired", "removed": "removed"}
 
 
 def plain_column(entry: Entry) -> str:
+    if entry.operation.kind == "revalue":
+        return "revalued"
     if entry.source == "outside":
         return CAME.get(entry.grant.origin, "given")
     if entry.source == "spent":
         return "refunded"
     if entry.source in {"expired", "removed"}:
         return "restored"
-    if (entry.target, entry.operation.kind) == ("removed", "cancel"):
+    is_step = entry.operation.request_id.startswith("unearn:")
+    if entry.target == "removed" and (is_step or entry.operation.kind == "cancel"):
         return "taken_back"
     return LEFT.get(entry.target, "")
 
@@ -162,7 +180,9 @@ def plain_turnover(program: Program, first: datetime.date, last: datetime.date) 
     for entry in entries_of(program):
         day = local_day(entry.created_at, program)
         if first <= day <= last and (name := plain_column(entry)):
-            setattr(found, name, getattr(found, name) + amount_of(entry))
+            is_less = name == "revalued" and entry.target == "removed"
+            amount = -amount_of(entry) if is_less else amount_of(entry)
+            setattr(found, name, getattr(found, name) + amount)
     return found
 
 
@@ -241,7 +261,8 @@ def test_the_cost_of_each_rule_and_campaign_is_what_its_steps_moved(seed: str) -
         key: amount for key, amount in taken.items() if amount
     }
     assert sum(cost.given for cost in found.costs if cost.rule) == found.whole.earned
-    assert sum(cost.net for cost in found.costs) == found.whole.credited
+    whole = found.whole
+    assert sum(cost.net for cost in found.costs) == whole.credited - whole.revalued
 
 
 @every_history
@@ -268,6 +289,8 @@ def test_cohorts_are_what_the_wallets_of_a_month_did(seed: str) -> None:
                 column, amount = plain_column(entry), amount_of(entry)
                 given += amount * (column in {"earned", "rewarded", "given"})
                 given -= amount * (column == "taken_back")
+                if column == "revalued":
+                    given += amount if entry.source == "outside" else -amount
                 spent += amount * ((column == "spent") - (column == "refunded"))
             active = {
                 entry.card_id
