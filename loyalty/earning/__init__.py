@@ -1,8 +1,9 @@
 """What customers earn by buying: orders come in, rules decide, the ledger follows.
 
 `engine` decides and knows no database; `intake` keeps the orders as last seen; `deciding` writes
-what each earns; `settling` has the ledger credit it and take it back; `reading` listens to the
-stores. `tiers` says which tier a customer has, and knows no database; `standing` keeps it.
+what each earns; `settling` has the ledger credit it and take it back from `lots`; `reading` listens
+to the stores. `tiers` says which tier a customer has, and knows no database; `standing` keeps it.
+`values` knows what a point was worth when; `revaluing` adjusts the cards when that changes.
 `traces` has what is kept about people.
 """
 

@@ -6,23 +6,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from django.db.models import Count, F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, Q, QuerySet
 from django.db.transaction import atomic
 from django.utils import timezone
 
 from loyalty import ledger, point_values, wallets
 from loyalty.earning.deciding import decide
+from loyalty.earning.lots import FAR, is_own, lost, lots_of, named
 from loyalty.earning.rules import earning_programs
 from loyalty.earning.values import PointValues
 from loyalty.exceptions import LedgerBusy, LedgerError, UnknownCustomer
 from loyalty.models import (
-    Bucket,
     Customer,
     Earning,
     EarningMovement,
     EarningPolicy,
-    Entry,
     GiftCard,
     Grant,
     Operation,
@@ -37,8 +35,6 @@ from loyalty.models import (
 ACTOR = "earning"
 ROUNDS = 8
 LOOK_AGAIN = datetime.timedelta(days=1)
-_LOST = (Bucket.EXPIRED, Bucket.REMOVED)
-_FAR = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 PLANNED, DONE, REFUSED = EarningMovement.Status
 CREDIT, TAKE_BACK = EarningMovement.Kind
@@ -187,7 +183,7 @@ def _plan(
             customer,
             program,
             wallet,
-            list(_lots(program, customer)),
+            list(lots_of(program, customer)),
             values,
             {each.pk: each.planned for each in earnings},
         )
@@ -203,18 +199,6 @@ def _movable(program: Program, customer: Customer) -> QuerySet[Earning]:
     return earnings.filter(
         Q(due__lt=net) | Q(due__gt=net, usable_at__isnull=False) | Q(due__gt=net, forgiven__gt=0)
     ).order_by("pk")
-
-
-def _lots(program: Program, customer: Customer) -> QuerySet[Grant]:
-    """What is left on the customer's wallets of what orders earned; what expired is gone."""
-    return Grant.objects.filter(
-        Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
-        Q(transaction__isnull=False) | Q(operation__kind=Operation.Kind.REVALUE),
-        card__owner=customer,
-        card__program=program,
-        origin=Origin.EARNING,
-        remaining__gt=0,
-    )
 
 
 def _wallet(program: Program, customer: Customer) -> GiftCard | None:
@@ -298,10 +282,10 @@ class _Plan:
         What expired of its own is gone already: it is asked of no other.
         """
         own = set(_credits(earning))
-        yield from self._taken(earning, [lot for lot in self.lots if _is_own(lot, earning, own)])
+        yield from self._taken(earning, [lot for lot in self.lots if is_own(lot, earning, own)])
         if self._left(earning):
-            lost = max(_lost(earning, own, self.values) - earning.forgiven, 0)
-            self._forgive(earning, min(self._left(earning), lost))
+            gone = max(lost(earning, own, self.values) - earning.forgiven, 0)
+            self._forgive(earning, min(self._left(earning), gone))
         if self._left(earning):
             yield from self._taken(earning, self.lots)
         if self.policy.take_back == EarningPolicy.TakeBack.WAIVE:
@@ -313,7 +297,7 @@ class _Plan:
             lots,
             key=lambda lot: (
                 lot.valid_from <= now,
-                lot.expires_at or _FAR,
+                lot.expires_at or FAR,
                 lot.pk,
             ),
         ):
@@ -324,7 +308,7 @@ class _Plan:
                 # What is still asked for after it comes to whole units again: nothing is lost.
                 worth = left - int((asked - units) / scale) if units < asked else left
                 self.taken[earning.pk] = self.taken.get(earning.pk, 0) + worth
-                yield self._movement(earning, TAKE_BACK, units, worth=worth, **_named(lot))
+                yield self._movement(earning, TAKE_BACK, units, worth=worth, **named(lot))
 
     def _scale(self, earning: Earning) -> Fraction:
         return self.values.scale_since(earning.order.paid_at)
@@ -355,62 +339,9 @@ class _Plan:
         )
 
 
-def _is_own(lot: Grant, earning: Earning, credit_ids: set[int]) -> bool:
-    """Whether it is what the order earned, or what a higher point value added to that."""
-    if lot.transaction_id is None:
-        return lot.reference == earning.order.order_id
-    return lot.transaction_id in credit_ids
-
-
-def _named(lot: Grant) -> dict[str, int | None]:
-    """How a take-back names a grant: by its credit, or as what was added to that."""
-    if lot.transaction_id is not None:
-        return {"card_id": lot.card_id, "credit_id": lot.transaction_id}
-    first = Grant.objects.filter(
-        card=lot.card_id,
-        origin=lot.origin,
-        reference=lot.reference,
-        transaction__isnull=False,
-    )
-    credit = first.order_by("pk").values_list("transaction", flat=True)[0]
-    return {"card_id": lot.card_id, "credit_id": credit, "grant_id": lot.pk}
-
-
 def _credits(earning: Earning) -> Iterator[int]:
     done = earning.movements.filter(kind=CREDIT, status=DONE)
     yield from (each for each in done.values_list("credit_id", flat=True) if each)
-
-
-def _lost(earning: Earning, credit_ids: set[int], values: PointValues) -> int:
-    """What of these credits expired or was removed, but for what earnings took back.
-
-    As the earning counts it: each loss by what its units came to then. What another point value
-    took off or added is no loss and no gain.
-    """
-    paid_at, lost = earning.order.paid_at, Fraction(0)
-    grants = Grant.objects.filter(
-        Q(transaction__in=credit_ids)
-        | Q(
-            operation__kind=Operation.Kind.REVALUE,
-            origin=Origin.EARNING,
-            reference=earning.order.order_id,
-        ),
-        card__transactions__in=credit_ids,
-    ).distinct()
-    ends = {grant.pk: grant.expires_at or _FAR for grant in grants}
-    moved = Entry.objects.filter(grant__in=ends).exclude(operation__kind=Operation.Kind.REVALUE)
-    for entry in moved.filter(Q(source__in=_LOST) | Q(target__in=_LOST)):
-        until = min(entry.created_at, ends[entry.grant_id])
-        units = Fraction(entry.amount) / values.scale_since(paid_at, until=until)
-        lost += units if entry.target in _LOST else -units
-    now = timezone.now()
-    for grant in grants:
-        if grant.expires_at is not None and grant.expires_at <= now:
-            lost += grant.remaining / values.scale_since(paid_at, until=grant.expires_at)
-    taken = EarningMovement.objects.filter(
-        kind=TAKE_BACK, status=DONE, credit__in=credit_ids
-    ).aggregate(units=Sum(Coalesce("worth", "units")))["units"]
-    return int(lost) - (taken or 0)
 
 
 def _look_again(orders: Sequence[ShopOrder]) -> None:

@@ -1,0 +1,94 @@
+"""What is left on wallets of what orders earned, and what is gone of it."""
+
+import datetime
+from fractions import Fraction
+
+from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from loyalty.earning.values import PointValues
+from loyalty.models import (
+    Bucket,
+    Customer,
+    Earning,
+    EarningMovement,
+    Entry,
+    Grant,
+    Operation,
+    Origin,
+    Program,
+)
+
+FAR = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+_LOST = (Bucket.EXPIRED, Bucket.REMOVED)
+
+
+def lots_of(program: Program, customer: Customer) -> QuerySet[Grant]:
+    """What is left on the customer's wallets of what orders earned; what expired is gone."""
+    return Grant.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
+        Q(transaction__isnull=False) | Q(operation__kind=Operation.Kind.REVALUE),
+        card__owner=customer,
+        card__program=program,
+        origin=Origin.EARNING,
+        remaining__gt=0,
+    )
+
+
+def is_own(lot: Grant, earning: Earning, credit_ids: set[int]) -> bool:
+    """Whether it is what the order earned, or what a higher point value added to that."""
+    if lot.transaction_id is None:
+        return lot.reference == earning.order.order_id
+    return lot.transaction_id in credit_ids
+
+
+def named(lot: Grant) -> dict[str, int | None]:
+    """How a take-back names a grant: by its credit, or as what was added to that."""
+    if lot.transaction_id is not None:
+        return {"card_id": lot.card_id, "credit_id": lot.transaction_id}
+    first = Grant.objects.filter(
+        card=lot.card_id,
+        origin=lot.origin,
+        reference=lot.reference,
+        transaction__isnull=False,
+    )
+    credit = first.order_by("pk").values_list("transaction", flat=True)[0]
+    return {"card_id": lot.card_id, "credit_id": credit, "grant_id": lot.pk}
+
+
+def lost(earning: Earning, credit_ids: set[int], values: PointValues) -> int:
+    """What of these credits expired or was removed, but for what earnings took back.
+
+    As the earning counts it: each loss by what its units came to then. What another point value
+    took off or added is no loss and no gain.
+    """
+    paid_at, gone = earning.order.paid_at, Fraction(0)
+    found = Grant.objects.filter(
+        Q(transaction__in=credit_ids)
+        | Q(
+            operation__kind=Operation.Kind.REVALUE,
+            origin=Origin.EARNING,
+            reference=earning.order.order_id,
+        ),
+        card__transactions__in=credit_ids,
+    ).distinct()
+    grants = list(found)
+    ends = {grant.pk: grant.expires_at or FAR for grant in grants}
+    moved = Entry.objects.filter(
+        card__in={grant.card_id for grant in grants}, grant__in=ends
+    ).exclude(operation__kind=Operation.Kind.REVALUE)
+    for entry in moved.filter(Q(source__in=_LOST) | Q(target__in=_LOST)):
+        until = min(entry.created_at, ends[entry.grant_id])
+        units = Fraction(entry.amount) / values.scale_since(paid_at, until=until)
+        gone += units if entry.target in _LOST else -units
+    now = timezone.now()
+    for grant in grants:
+        if grant.expires_at is not None and grant.expires_at <= now:
+            gone += grant.remaining / values.scale_since(paid_at, until=grant.expires_at)
+    taken = EarningMovement.objects.filter(
+        kind=EarningMovement.Kind.TAKE_BACK,
+        status=EarningMovement.Status.DONE,
+        credit__in=credit_ids,
+    ).aggregate(units=Sum(Coalesce("worth", "units")))["units"]
+    return int(gone) - (taken or 0)
