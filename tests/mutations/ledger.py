@@ -294,7 +294,7 @@ def _read_unlocked(statement: str, parameters: dict[str, Any]) -> Position:
                 "key=lambda lot: (lot.is_usable_at(now), lot.turn)",
             ),
             "an adjustment goes below zero": (
-                "    if amount > position.available:\n        raise BelowZero\n",
+                "    if amount > sum(lot.remaining for lot in lots):\n        raise BelowZero\n",
                 "",
             ),
             "an adjustment repeated the other way is the same": (
