@@ -1,7 +1,10 @@
 """The real ledger, called with the model's calls and answering in the model's words."""
 
+import datetime
 from collections import Counter
 from collections.abc import Callable
+
+from django.utils import timezone
 
 from loyalty import ledger, lookup
 from loyalty.exceptions import Decline, LedgerError
@@ -110,7 +113,7 @@ class Books:
     def _extend(self, call: Call) -> Operation:
         card = self.cards[call.card]
         # A late refund of both fundings opens two grants at once, in no particular order.
-        grants = card.grants.order_by("operation_id", "funding").values_list("pk", flat=True)
+        grants = card.grants.order_by("operation_id", "funding", "pk").values_list("pk", flat=True)
         known = dict(enumerate(grants))
         return ledger.extend(
             card.pk,
@@ -128,6 +131,18 @@ class Books:
             request_id=call.request_id,
             actor=ACTOR,
             reason=Reason.CORRECTION,
+        )
+
+    def _revalue(self, call: Call) -> Operation | None:
+        before, after = call.values
+        return ledger.revalue(
+            self.cards[call.card].pk,
+            before=before,
+            after=after,
+            given_until=timezone.now() + datetime.timedelta(days=1),
+            request_id=call.request_id,
+            actor=ACTOR,
+            reason=Reason.CAMPAIGN,
         )
 
     def _reverse(self, call: Call) -> Operation:

@@ -29,6 +29,7 @@ class Call:
     buyer: str = ""  # "owner", "friend", "stranger" or nobody known
     lots: tuple[int, ...] = ()  # by their number on the card
     operation: int = -1
+    values: tuple[int, int] = (1, 1)  # of a point, before and after
 
 
 LARGEST = 2**63 - 1  # what the database can count
@@ -220,7 +221,7 @@ class Model:
             self.seen["ok"] += 1
             if call.verb in {"authorize", "credit"}:
                 answer = Answer("ok", number=len(self.transactions) - 1, applied=applied)
-            elif call.verb == "expire" and not applied:
+            elif call.verb in {"expire", "revalue"} and not applied:
                 return Answer("ok")
             else:
                 answer = Answer("ok", number=len(self.operations), applied=applied)
@@ -522,6 +523,32 @@ class Model:
         self.seen["extension"] += 1
         self.seen["revival"] += bool(revived)
         return revived
+
+    def _revalue(self, card: Card, call: Call, now: datetime.datetime) -> int:
+        if card.status == "closed" or card.is_expired(now):
+            return 0
+        before, after = call.values
+        old = new = 0
+        changes: list[tuple[Lot, int]] = []
+        standing = [lot for lot in card.lots if lot.remaining and not lot.is_expired(now)]
+        for lot in sorted(standing, key=lambda lot: lot.turn):
+            old += lot.remaining
+            part = old * after // before - new
+            new += part
+            changes.append((lot, part - lot.remaining))
+        total = sum(abs(change) for _lot, change in changes)
+        if after > before and card.totals["credited"] + total > LIMIT:
+            raise Refusal("balance_limit_exceeded")
+        for lot, change in changes:
+            if change > 0:
+                self._open(card, lot.funding, change, lot.valid_from, lot.expires_at)
+                card.totals["credited"] += change
+            else:
+                lot.remaining += change
+                card.totals["removed"] -= change
+        self.seen["points worth more"] += bool(total) and after > before
+        self.seen["points worth less"] += bool(total) and after < before
+        return total
 
     def _change_owner(self, card: Card, call: Call, _now: datetime.datetime) -> int:
         if call.buyer == "stranger":

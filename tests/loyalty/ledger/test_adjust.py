@@ -78,6 +78,17 @@ def test_answers_with_the_operation_as_it_is_stored() -> None:
     assert (stored.reason, stored.note, stored.transaction) == ("correction", "Typo.", None)
 
 
+def test_takes_from_one_grant_alone_when_it_is_named() -> None:
+    card = make_wallet(balance=1000)
+    named = make_credit(card, 300).grants.get()
+
+    make_adjustment(card, -200, grant_id=named.pk)
+
+    assert remaining(card) == [1000, 100]
+    with refuses(card, BelowZero):
+        make_adjustment(card, -101, grant_id=named.pk)
+
+
 @time_machine.travel(NOON, tick=False)
 def test_opens_a_grant_as_the_program_says() -> None:
     card = make_card(make_program(funding="promotional", validity_days=10))

@@ -37,7 +37,10 @@ from tests.loyalty.ledger.model import LIMIT, Call, Card, Model
 START = datetime.datetime(2026, 3, 10, 15, tzinfo=datetime.UTC)
 HOUR, DAY = datetime.timedelta(hours=1), datetime.timedelta(days=1)
 
+POINT_VALUES = {"worth less": (25, 10), "worth more": (2, 3)}
 REACHED = {
+    "points worth more",
+    "points worth less",
     "ok",
     "declined",
     "refused",
@@ -297,14 +300,18 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(
         card=card_number,
-        verb=st.sampled_from(["block", "unblock", "unblock", "unblock", "close"]),
+        verb=st.sampled_from(["block", "unblock", "unblock", *POINT_VALUES, "close"]),
         request=st.integers(0, 11),
     )
     def change_state(self, card: int, verb: str, request: int) -> None:
         number = self._card(card)
         if verb == "close" and number == 0 and not self.model.cards[0].totals["held"]:
             verb = "block"  # a closed wallet has no future
-        self._call(Call(verb, number, request_id=self._request_id(request)))
+        request_id = self._request_id(request)
+        if values := POINT_VALUES.get(verb):
+            self._call(Call("revalue", number, request_id=request_id, values=values))
+        else:
+            self._call(Call(verb, number, request_id=request_id))
 
     @rule(
         card=card_number,
