@@ -46,6 +46,7 @@ STATUS_OF: dict[type[ledger.LedgerError], int] = {
     ledger.DifferenceOutdated: CONFLICT,
     ledger.ReturnOutdated: CONFLICT,
     ledger.PointValueUnderWay: CONFLICT,
+    ledger.ImportWaits: CONFLICT,
     ledger.PointValueOutdated: CONFLICT,
     ledger.LedgerBusy: BUSY,
     ledger.CardBlocked: REFUSED,

@@ -48,6 +48,13 @@ class PointValueUnderWay(LedgerError):
     )
 
 
+class ImportWaits(LedgerError):
+    """A file whose points were counted by the value that is to change."""
+
+    code = "import_waits"
+    message = gettext_noop("An import of this program is not finished. Apply or discard it first.")
+
+
 class PointValueOutdated(LedgerError):
     """The point is not worth what the person saw, or is worth that much already."""
 

@@ -16,8 +16,9 @@ from django.db.transaction import atomic
 from django.utils import timezone
 
 from loyalty import ledger
-from loyalty.exceptions import Decline, PointValueOutdated, PointValueUnderWay
+from loyalty.exceptions import Decline, ImportWaits, PointValueOutdated, PointValueUnderWay
 from loyalty.models import (
+    Batch,
     EarningMovement,
     GiftCard,
     Grant,
@@ -104,8 +105,7 @@ def change(
     """Let a point be worth `after` units instead of `before` from now on; once for a request id.
 
     With the points kept it leaves the job that adjusts the cards. Raises `PointValueOutdated` when
-    a point is not worth `before`, or `after` already, `PointValueUnderWay` while cards are still
-    being adjusted to the change before.
+    a point is not worth `before`, or `after` already, and what `refuse_now` raises.
     """
     with atomic():
         # Whoever plans what an order earns has done so, or does it by the new value.
@@ -113,8 +113,7 @@ def change(
         row = Program.objects.select_for_update(no_key=True).get(pk=program.pk)
         if known := PointValueChange.objects.filter(request_id=request_id).first():
             return known
-        if row.point_value_changes.filter(finished_at=None).exists():
-            raise PointValueUnderWay
+        refuse_now(row)
         if row.point_units != before or after == before or after <= 0:
             raise PointValueOutdated
         now = timezone.now()
@@ -145,6 +144,19 @@ def change(
             made.save(update_fields=["job"])
         row.save(update_fields=["point_units", "point_units_before"])
     return made
+
+
+def refuse_now(program: Program) -> None:
+    """Raise why the program's point value cannot change just now, if so.
+
+    `PointValueUnderWay` while cards are still being adjusted to the change before; `ImportWaits`
+    while a file that was checked by the value now has not become cards.
+    """
+    if program.point_value_changes.filter(finished_at=None).exists():
+        raise PointValueUnderWay
+    waits = (Batch.Status.DRAFT, Batch.Status.WAITING, Batch.Status.ISSUING)
+    if program.batches.filter(source=Batch.Source.IMPORTED, status__in=waits).exists():
+        raise ImportWaits
 
 
 def latest(program: Program) -> PointValueChange | None:

@@ -6,7 +6,7 @@ from functools import cached_property
 from loyalty import point_values
 from loyalty.actions.base import Action, Figures, Preview, Subject
 from loyalty.audit import user_named
-from loyalty.exceptions import PointValueOutdated, PointValueUnderWay
+from loyalty.exceptions import PointValueOutdated
 from loyalty.models import AuditAction, PointValueChange, Program, Store
 
 
@@ -69,8 +69,7 @@ class ChangePointValue(Action):
     def preview(self, *, request_id: str = "rehearsal") -> Preview:
         """Added up, not rehearsed: the cards are adjusted by a job."""
         program = Program.objects.get(pk=self.program_id)
-        if program.point_units_before is not None:
-            raise PointValueUnderWay
+        point_values.refuse_now(program)
         if program.point_units != self.before or self.after == self.before:
             raise PointValueOutdated
         points, units = self.effect.after(self.policy)

@@ -13,9 +13,9 @@ from django.db.transaction import atomic
 from django.utils import timezone
 
 from loyalty import jobs, ledger, point_values
-from loyalty.exceptions import LedgerBusy, PointValueOutdated, PointValueUnderWay
+from loyalty.exceptions import ImportWaits, LedgerBusy, PointValueOutdated, PointValueUnderWay
 from loyalty.ledger.invariants import violations
-from loyalty.models import GiftCard, Job, PointValueChange, Program, Reason, point_units_of
+from loyalty.models import Batch, GiftCard, Job, PointValueChange, Program, Reason, point_units_of
 from loyalty.notifications import figures
 from loyalty.point_values import Effect
 from loyalty.tasks import HANDLERS
@@ -228,6 +228,28 @@ def test_refuses_another_change_until_all_cards_had_their_turn() -> None:
 
     assert remaining(card) == [1000, 4000]
     assert points_of(card) == "100 ponto"
+
+
+@pytest.mark.parametrize("status", ["draft", "waiting", "issuing", "issued", "discarded"])
+def test_refuses_while_a_file_counted_by_the_value_now_waits(status: str) -> None:
+    program = make_points_program()
+    Batch.objects.create(
+        program=program,
+        name="Members",
+        source="imported",
+        status=status,
+        count=1,
+        total=2500,
+        created_by=User.objects.create(username="caio"),
+    )
+
+    if status in {"issued", "discarded"}:
+        make_change(program, 10)
+    else:
+        with pytest.raises(ImportWaits):
+            make_change(program, 10)
+
+    assert PointValueChange.objects.count() == (status in {"issued", "discarded"})
 
 
 def test_goes_there_and_back_without_a_unit_more_or_less() -> None:

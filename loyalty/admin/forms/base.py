@@ -26,6 +26,7 @@ FIELD_OF: Mapping[str, str] = {
     "reason_required": "reason",
     "point_value_outdated": "value",
     "point_value_under_way": "value",
+    "import_waits": "value",
     "wallet_exists": "owner",
     "unknown_customer": "owner",
 }
