@@ -9,6 +9,8 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.transaction import atomic
 from pytest_django import Settings
 
+from giftcard_provider import failed_calls
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the long forms to `make test-long`."""
@@ -37,6 +39,12 @@ def flush_past_the_append_only_triggers() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", execute_sql_flush)
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_pending() -> None:
+    """A failed call whose answer never left, of a test before, is not written in this one."""
+    failed_calls._pending.set(None)
 
 
 @pytest.fixture
