@@ -61,6 +61,7 @@ class _Case:
     campaigns: Sequence[Campaign]
     orders: Sequence[ShopOrder]
     known: Mapping[Key, Earning]
+    known_of: Mapping[int, Mapping[Key, Earning]]
     ladder: Ladder | None
     values: PointValues
 
@@ -82,7 +83,11 @@ class _Case:
             # A tier follows from all that was bought, and each order's tier from those before it.
             together |= Q(customer=customer, paid_at__isnull=False)
         orders = list(ShopOrder.objects.filter(together, version__gt=0).order_by("pk"))
-        earnings = Earning.objects.filter(order__in=orders, rule__program=program)
+        known: dict[Key, Earning] = {}
+        known_of: dict[int, dict[Key, Earning]] = {}
+        for each in Earning.objects.filter(order__in=orders, rule__program=program):
+            key = (each.order_id, each.rule_id, each.campaign_id)
+            known[key] = known_of.setdefault(each.order_id, {})[key] = each
         return cls(
             program=program,
             policy=program.earning_policy,
@@ -90,7 +95,8 @@ class _Case:
             rules=rules,
             campaigns=campaigns,
             orders=orders,
-            known={(each.order_id, each.rule_id, each.campaign_id): each for each in earnings},
+            known=known,
+            known_of=known_of,
             ladder=ladder,
             values=PointValues.of(program),
         )
@@ -156,8 +162,8 @@ class _Case:
             _order, rule, campaign = key
             new = Earning(order=order, rule_id=rule, campaign_id=campaign, gross=0, due=0)
             yield self.known.get(key, new), award
-        for key, earning in self.known.items():
-            if key[0] == order.pk and key not in awards:
+        for key, earning in self.known_of.get(order.pk, {}).items():
+            if key not in awards:
                 yield earning, None
 
     def _changes(self, order: ShopOrder, earning: Earning, award: Award | None) -> bool:

@@ -62,8 +62,8 @@ EARNING = [
         MACHINE,
         {
             "whatever arrives last is the newest": (
-                "if not row.version or _rank(row) < order.rank:",
-                "if not row.version or _rank(row) != order.rank:",
+                "is_newer = not row.version or _rank(row) < order.rank",
+                "is_newer = not row.version or _rank(row) != order.rank",
             ),
         },
     ),
@@ -76,12 +76,15 @@ EARNING = [
                 "                lot.valid_from > now,\n",
             ),
             "other earnings pay before the order's own": (
-                "                lot.transaction_id not in own,\n",
-                "                lot.transaction_id in own,\n",
+                (
+                    "        yield from self._taken("
+                    "earning, [lot for lot in self.lots if lot.transaction_id in own])\n"
+                ),
+                "",
             ),
             "what expired is owed": (
-                "forgiven = min(left, max(_lost(own) - earning.forgiven, 0))",
-                "forgiven = 0",
+                "lost = max(_lost(own) - earning.forgiven, 0)",
+                "lost = 0",
             ),
             "what was waived stays waived when it is kept after all": (
                 "            earning.forgiven -= again\n",
@@ -120,8 +123,8 @@ EARNING = [
                 "            Campaign.objects.filter(",
             ),
             "two orders of a customer are judged at once": (
-                "Customer.objects.select_for_update(no_key=True).get(shop_orders=order)",
-                "Customer.objects.get(shop_orders=order)",
+                "Customer.objects.select_for_update(no_key=True).get(shop_orders=orders[0])",
+                "Customer.objects.get(shop_orders=orders[0])",
             ),
         },
     ),

@@ -18,12 +18,13 @@ from pathlib import Path
 
 from config.embedded import Postgres, Valkey
 from tests.mutations.database import DATABASE
+from tests.mutations.earning import EARNING
 from tests.mutations.ledger import LEDGER
 from tests.mutations.mutation import Mutation
 from tests.mutations.protocol import PROTOCOL
 from tests.mutations.staff import STAFF
 
-MUTATIONS = [*LEDGER, *STAFF, *DATABASE, *PROTOCOL]
+MUTATIONS = [*LEDGER, *STAFF, *DATABASE, *PROTOCOL, *EARNING]
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COPIED = (".git", ".venv", ".cache", ".local", ".*_cache", ".hypothesis", "__pycache__")
@@ -34,8 +35,9 @@ PYTEST_FAILED = 1  # other codes mean that the tests did not run
 
 HEADER = """# Mutations
 
-Rules of the ledger and of the protocol, each broken on purpose in one place, and the first test
-that notices. Written by `python -m tests.mutations.run`; a survivor is a test that is missing.
+Rules of the ledger, of the protocol and of earning, each broken on purpose in one place, and the
+first test that notices. Written by `python -m tests.mutations.run`; a survivor is a test that is
+missing.
 
 | | broken rule | in | killed by |
 |---|---|---|---|
