@@ -103,13 +103,18 @@ def meet_owner(card_id: int, identity: Identity, *, name: str = "") -> None:
 
 
 def customer_of(store: Store, identity: Identity) -> Customer:
-    """The store's customer whom this identity matches, made when there is none yet."""
-    known = store.customers.identified_by(identity).order_by("id").first()
-    if known:
+    """The store's customer whom this identity matches, made when there is none yet.
+
+    New customers of a store are made one after the other: two orders of a new buyer at once are of
+    one customer, though nothing but the e-mail may be known.
+    """
+    matching = store.customers.identified_by(identity).order_by("id")
+    if known := matching.first():
         return known
     try:
         with atomic():
-            return Customer.objects.create(
+            Store.objects.select_for_update(no_key=True).get(pk=store.pk)
+            return matching.first() or Customer.objects.create(
                 store=store,
                 profile_id=identity.profile_id,
                 email=identity.email,
@@ -117,6 +122,7 @@ def customer_of(store: Store, identity: Identity) -> Customer:
                 corporate_document=identity.corporate_document,
             )
     except IntegrityError:
+        # Somebody else than the store's orders and checkout made one, by import or by hand.
         return store.customers.get(profile_id=identity.profile_id)
 
 
