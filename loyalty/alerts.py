@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, override
 
 from loyalty import periodic, proofs
-from loyalty.models import Alert, Job, PeriodicWork, Store
+from loyalty.models import Alert, Job, OrderListening, PeriodicWork, Store
 from loyalty.notifications.mailer import can_send
 from loyalty.notifications.smtp import OutcomeUnknown
 from loyalty.reports.holds import older_than
@@ -30,6 +30,8 @@ from loyalty.schedule import PERIODIC, WATCH
 
 # A job waits for others; longer than this, there is nobody to do it.
 MAY_WAIT = datetime.timedelta(minutes=30)
+# The feed keeps notices for days: a store may be out of reach for a while.
+UNHEARD = datetime.timedelta(minutes=30)
 # A failure that nobody took up has been seen by then.
 SHOWN_FOR = datetime.timedelta(days=7)
 _MOST = 20
@@ -83,6 +85,8 @@ def words(alert: Alert) -> str:
     if "work" in about:
         known = PERIODIC.get(about["work"])
         about["work"] = known.title if known else about["work"]
+    if "problem" in about:
+        about["problem"] = gettext(about["problem"])
     return _texts()[Kind(alert.kind)] % about
 
 
@@ -108,6 +112,11 @@ def _texts() -> Mapping[Kind, str]:
             "%(store)s: %(number)s purchases hold money for more than %(days)s days."
         ),
         Kind.JOB_WAITS: gettext("Job %(number)s waits, and no worker takes it up."),
+        Kind.ORDERS_UNHEARD: gettext(
+            "%(store)s: its orders are not heard, so nothing is earned by new ones. %(problem)s"
+            " Look at the store's keys of VTEX and at the order feed; what was missed is read once"
+            " they work."
+        ),
     }
 
 
@@ -116,6 +125,7 @@ def _conditions() -> Iterator[Condition]:
     yield from _jobs()
     yield from _books()
     yield from _holds()
+    yield from _orders()
 
 
 def _periodic() -> Iterator[Condition]:
@@ -160,6 +170,17 @@ def _holds() -> Iterator[Condition]:
             day = timezone.localdate(old["latest"], timezone=store.zone)
             about = {"number": old["number"], "store": store.name, "pk": store.pk, "days": days}
             yield Condition(f"holds:{store.pk}:{day}", Kind.HOLDS_OLD, about)
+
+
+def _orders() -> Iterator[Condition]:
+    """By store and the last time that all was well: it is the same incident until then."""
+    before = timezone.now() - UNHEARD
+    silent = Q(heard_at=None) | Q(heard_at__lt=before)
+    rows = OrderListening.objects.exclude(problem="").filter(silent).select_related("store")
+    for row in rows.order_by("pk"):
+        since = row.heard_at.isoformat() if row.heard_at else "never"
+        about = {"store": row.store.name, "pk": row.store_id, "problem": row.problem}
+        yield Condition(f"orders:{row.store_id}:{since}", Kind.ORDERS_UNHEARD, about)
 
 
 def _send() -> int:

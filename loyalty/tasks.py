@@ -158,8 +158,8 @@ def tend_orders() -> Result:
 
 @periodic_task(schedule.CATCH_UP_ORDERS)
 def catch_up_orders() -> Result:
-    """Go through the lists of orders for what was never announced."""
-    return {"announced": earning.catch_up()}
+    """Go through the lists of orders for what was never announced, and for late rewards."""
+    return {"announced": earning.catch_up(), "rewarded": earning.look_for_rewards()}
 
 
 @periodic_task(schedule.WATCH)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
+from django.utils.translation import gettext_noop
+
 from giftcard_provider.vtex.fields import mapping, rows, text
 from giftcard_provider.vtex.orders import FILTER, ORDERS, VtexOrders
 from giftcard_provider.vtex.shop_orders import shop_order
@@ -25,7 +27,7 @@ class VtexFeed(VtexOrders, OrderFeed):
         """What waits in the feed, the same order perhaps several times."""
         found = self._client.orders(FEED, {"maxlot": str(MOST_NOTICES)})
         if found is None:
-            msg = (
+            msg = gettext_noop(
                 "VTEX has no feed for these keys. Configure it: POST /api/orders/feed/config, with"
                 " the same AppKey."
             )

@@ -103,6 +103,8 @@ def _alert(alert: Alert) -> tuple[str, str]:
         href = reverse("admin:books_holds") + query(store=alert.about["pk"])
     elif alert.kind == Alert.Kind.BOOKS_WRONG:
         href = reverse("admin:loyalty_proofdifference_changelist") + query(gone_at__isempty=1)
+    elif alert.kind == Alert.Kind.ORDERS_UNHEARD:
+        href = reverse("admin:loyalty_store_change", args=[alert.about["pk"]])
     else:
         href = reverse("admin:periodic_work")
     return alerts.words(alert), href

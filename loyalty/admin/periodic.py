@@ -28,6 +28,7 @@ VIEW, RUN = "loyalty.view_periodicwork", "loyalty.run_jobs"
 # What the runs count, in the order in which it is shown.
 COUNTS: Mapping[str, StrOrPromise] = {
     "alerts": _("things wrong"),
+    "announced": _("orders announced"),
     "begun": _("begun"),
     "calls": _("failed calls"),
     "cards": _("cards"),
@@ -38,12 +39,16 @@ COUNTS: Mapping[str, StrOrPromise] = {
     "failures": _("failures to sign in"),
     "files": _("files"),
     "finished": _("finished"),
+    "heard": _("notices heard"),
     "lapsed": _("lapsed"),
     "links": _("new links of chains"),
     "messages": _("messages"),
     "months": _("months"),
+    "read": _("orders read"),
     "refused": _("refused by the database"),
+    "rewarded": _("orders with a later reward"),
     "sent": _("e-mails sent"),
+    "settled": _("orders settled"),
     "unknown": _("perhaps sent"),
     "waiting": _("put off"),
 }

@@ -15,11 +15,12 @@ from loyalty import audit
 from loyalty.admin.actions import ActionURLs
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, badge, link, moment
 from loyalty.admin.columns import linked, order_link
-from loyalty.admin.earning_pages import earning_page, need
+from loyalty.admin.earning_pages import earning_page, has, need
 from loyalty.admin.earning_texts import OBSTACLES, shown_earned, shown_units, told
 from loyalty.admin.formats import shown_moment, shown_money
 from loyalty.admin.forms.earning import WindowForm
 from loyalty.admin.lists import LargeList
+from loyalty.admin.stores import StoreAdmin, StoreLink
 from loyalty.earning.values import units_now, with_changes
 from loyalty.models import (
     AuditAction,
@@ -156,6 +157,17 @@ class ShopOrderAdmin(ActionURLs, LargeList[ShopOrder], ReadOnlyAdmin[ShopOrder])
             form=form,
             back_url=reverse("admin:loyalty_shoporder_changelist"),
         )
+
+
+def _read_again(request: HttpRequest, store: Store) -> StoreLink | None:
+    """The way there from the store's page."""
+    if not (has(request, "run_jobs") and has(request, "view_shoporder")):
+        return None
+    url = reverse("admin:loyalty_shoporder_again", args=[store.pk])
+    return StoreLink(_("Read orders again"), url)
+
+
+StoreAdmin.links.append(_read_again)
 
 
 @admin.register(Earning)

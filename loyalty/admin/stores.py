@@ -7,15 +7,17 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.core.validators import validate_slug
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from loyalty.admin.actions import ActionURLs
-from loyalty.admin.base import NOTHING, Recent, moment
+from loyalty.admin.base import NOTHING, Recent, badge, moment, shown_moment
 from loyalty.admin.program_earning import ProgramEarningURLs
 from loyalty.admin.program_messages import ProgramMessageURLs
 from loyalty.admin.settings import SettingsAdmin
-from loyalty.models import GiftCard, PointValueChange, Program, Store
+from loyalty.models import GiftCard, OrderListening, PointValueChange, Program, Store
 from loyalty.notifications.contents import SWITCHES
 
 
@@ -43,13 +45,33 @@ class StoreAdmin(SettingsAdmin[Store]):
         "language",
         "refund_grace_days",
         "open_hold_alert_days",
+        "orders_heard",
         "created",
     )
-    readonly_fields = ("created",)
+    readonly_fields = ("orders_heard", "created")
     fixed = ("account", "provider_id", "currency", "time_zone")
     recent = (Recent(Program, "store", ("name", "kind", "funding", "validity_days")),)
     # Filled by the applications that have something to do with a store (their module of pages).
     links: ClassVar[list[Callable[[HttpRequest, Store], StoreLink | None]]] = []
+
+    @admin.display(description=_("orders"))
+    def orders_heard(self, store: Store) -> str | SafeString:
+        """Until when the store's orders are known; what hinders that, and what to do."""
+        known = OrderListening.objects.filter(store=store.pk).first() if store.pk else None
+        if known is None:
+            return NOTHING
+        heard = _("heard until %(instant)s") % {"instant": shown_moment(known.heard_at, store)}
+        if not known.problem:
+            return badge("good", heard)
+        return format_html(
+            "{} {} {}",
+            badge("bad", heard),
+            known.problem,
+            _(
+                "Look at the store's keys of VTEX and at the order feed, then read the days that"
+                " were missed again."
+            ),
+        )
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """A provider id that fits into URLs: it stays."""

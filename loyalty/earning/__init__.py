@@ -11,6 +11,7 @@ from loyalty.earning import traces
 from loyalty.earning.intake import announce, order_of, record
 from loyalty.earning.reading import announce_window, catch_up, listen, read_due, settle_due
 from loyalty.earning.revaluing import revalue_chunk
+from loyalty.earning.rewards import look_for_rewards
 from loyalty.earning.rules import switch_off, switch_on, switch_on_campaign
 from loyalty.earning.settling import carry_out, settle
 from loyalty.earning.standing import (
@@ -31,6 +32,7 @@ __all__ = [
     "grant",
     "held_by",
     "listen",
+    "look_for_rewards",
     "order_of",
     "read_due",
     "record",

@@ -18,6 +18,8 @@ class OrderListening(models.Model):
     )
     heard_at = models.DateTimeField(_("listened at"), null=True)
     caught_up_until = models.DateTimeField(_("caught up until"), null=True)
+    # Rewards of the store itself that were given or taken back until then were looked at.
+    rewards_until = models.DateTimeField(_("rewards looked at until"), null=True)
     problem = models.CharField(_("problem"), max_length=300, blank=True)
 
     class Meta:

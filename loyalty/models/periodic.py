@@ -58,6 +58,7 @@ class Alert(models.Model):
         BOOKS_WRONG = "books_wrong", _("the books are wrong")
         HOLDS_OLD = "holds_old", _("purchases hold money for long")
         JOB_WAITS = "job_waits", _("no worker takes a job up")
+        ORDERS_UNHEARD = "orders_unheard", _("a store's orders are not heard")
 
     key = models.CharField(_("incident"), max_length=160, unique=True)
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)

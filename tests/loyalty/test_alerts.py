@@ -5,11 +5,12 @@ from smtplib import SMTPServerDisconnected
 import pytest
 import time_machine
 from django.core.mail import EmailMessage
-from django.utils import translation
+from django.utils import timezone, translation
 from pytest_django import Settings
 
 from loyalty import alerts, periodic, schedule
-from loyalty.models import Alert, Job, PeriodicWork
+from loyalty.models import Alert, Job, OrderListening, PeriodicWork
+from tests.builders import make_store
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +107,26 @@ def test_a_job_that_no_worker_takes_up(clock: time_machine.Traveller) -> None:
     assert shown() == [f"Job {job.pk} waits, and no worker takes it up."]
 
 
+def test_a_store_whose_orders_are_not_heard(clock: time_machine.Traveller) -> None:
+    store = make_store(name="Casa Aurora")
+    known = OrderListening.objects.create(store=store, heard_at=NOON, problem="VTEX answered 401.")
+
+    at_once = alerts.watch()["alerts"]
+    clock.shift(alerts.UNHEARD + datetime.timedelta(seconds=1))
+    periodic.run(schedule.WATCH, lambda: None)
+    told = alerts.watch()["alerts"]
+    late = shown()
+    known.problem, known.heard_at = "", timezone.now()
+    known.save()
+    over = alerts.watch()["alerts"]
+
+    assert (at_once, told, over) == (0, 1, 0)
+    [words] = late
+    assert words.startswith("Casa Aurora: its orders are not heard")
+    assert "VTEX answered 401." in words
+    assert shown() == []
+
+
 def test_that_nobody_watches_is_seen_without_a_worker(clock: time_machine.Traveller) -> None:
     clock.shift(datetime.timedelta(minutes=17))
     stopped = shown()
@@ -171,6 +192,13 @@ def test_without_addresses_it_is_only_shown(settings: Settings) -> None:
 
 @pytest.mark.parametrize("kind", Alert.Kind)
 def test_every_kind_has_its_words(kind: Alert.Kind) -> None:
-    about = {"work": "watch", "error": "x", "number": 3, "store": "Casa", "days": 30}
+    about = {
+        "work": "watch",
+        "error": "x",
+        "number": 3,
+        "store": "Casa",
+        "days": 30,
+        "problem": "x",
+    }
 
     assert alerts.words(Alert(kind=kind, about=about)).strip()

@@ -4,6 +4,7 @@ import datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
@@ -19,11 +20,12 @@ from loyalty.models import (
     EarningPolicy,
     EarningRule,
     Job,
+    OrderListening,
     Program,
     RuleSimulation,
     ShopOrder,
 )
-from tests.builders import make_program
+from tests.builders import make_program, make_store
 from tests.loyalty.earning.builders import (
     DAY,
     START,
@@ -355,3 +357,34 @@ def test_orders_of_a_window_are_read_again_by_a_job(boss: Client, program: Progr
     job = Job.objects.get()
     assert (job.kind, job.total) == ("catch_up_orders", 3)
     assert job.parameters == {"store": program.store.pk, "first": "2026-03-01"}
+
+
+def test_a_stores_page_says_until_when_its_orders_are_heard_and_what_hinders(
+    db: None, boss: Client
+) -> None:
+    store = make_store()
+    page = at("loyalty_store_change", store.pk)
+    before = text(boss, page)
+    listening = OrderListening.objects.create(store=store, heard_at=START)
+    heard = text(boss, page)
+    listening.problem = "VTEX answered 401."
+    listening.save()
+    hindered = text(boss, page)
+
+    assert "heard until" not in before
+    assert "heard until 03/02/2026 9 a.m." in heard
+    assert "VTEX answered 401. Look at the store&#x27;s keys of VTEX" in hindered
+    assert at("loyalty_shoporder_again", store.pk) in hindered
+
+
+def test_orders_are_read_again_only_by_whoever_may_run_jobs(db: None) -> None:
+    store = make_store()
+    viewer = Client()
+    user = User.objects.create_user("viewer", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_store"]))
+    viewer.force_login(user)
+
+    page = text(viewer, at("loyalty_store_change", store.pk))
+
+    assert at("loyalty_shoporder_again", store.pk) not in page
+    assert viewer.get(at("loyalty_shoporder_again", store.pk)).status_code == 403

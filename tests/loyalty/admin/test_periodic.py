@@ -45,6 +45,7 @@ def test_says_of_each_kind_of_work_how_it_is(signed_in: SignedIn) -> None:
         "Look": ["not yet run", "-", "-"],
         "Review": ["not yet run", "-", "-"],
         "Remind": ["not yet run", "-", "-"],
+        "Tell": ["not yet run", "-", "-"],
         "Send": ["not yet run", "-", "-"],
         "Begin": ["not yet run", "-", "-"],
         "Watch": ["about to run", "-", "-"],
