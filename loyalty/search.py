@@ -131,14 +131,14 @@ def _transactions(term: str) -> list[Transaction]:
     ]
     keys = first.union(*rest) if rest else first
     found = Transaction.objects.filter(pk__in=keys)
-    return list(found.select_related("card__store").order_by("-pk")[: 3 * LIMIT])
+    return list(found.select_related("card__store", "card__program").order_by("-pk")[: 3 * LIMIT])
 
 
 def _operations(term: str) -> QuerySet[Operation]:
     found = Operation.objects.filter(oid=term.lower()) if _ID.fullmatch(term) else None
     if found is None:
         return Operation.objects.none()
-    return found.select_related("card__store")
+    return found.select_related("card__store", "card__program")
 
 
 def _cards(term: str, stores: Sequence[int]) -> QuerySet[GiftCard]:

@@ -82,7 +82,9 @@ def statement(customer: Customer, *, before: int | None = None, most: int = 25) 
     if before is not None:
         moved = moved.filter(pk__lt=before)
     # Not by id alone: with that order the planner may walk the table for one customer's.
-    newest = moved.select_related("card__store", "transaction").order_by((F("pk") + 0).desc())
+    newest = moved.select_related("card__store", "card__program", "transaction").order_by(
+        (F("pk") + 0).desc()
+    )
     found = list(newest[: most + 1])
     listed = found[:most]
     entries = _entries_of(listed)

@@ -134,7 +134,12 @@ class _Doing:
     ) -> HttpResponse:
         approvals.refuse_own(action, actor_of(self.request).user)
         preview = preview or action.preview()
-        scale = Scale(action.store, action.currency, action.exponent)
+        scale = Scale(
+            action.store,
+            action.currency,
+            action.exponent,
+            action.card.program if action.card else None,
+        )
         user = actor_of(self.request).user
         return self._page(
             "admin/actions/confirm.html",

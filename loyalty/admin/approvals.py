@@ -69,6 +69,7 @@ class ApprovalAdmin(ReadOnlyAdmin[Approval]):
     list_select_related = (
         "store",
         "card__store",
+        "card__program",
         "customer",
         "requested_by",
         "decided_by",
@@ -149,7 +150,9 @@ class ApprovalAdmin(ReadOnlyAdmin[Approval]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Approval]:
         """With what every page shows."""
         rows = super().get_queryset(request)
-        return rows.select_related("store", "card", "customer", "requested_by", "decided_by")
+        return rows.select_related(
+            "store", "card__program", "customer", "requested_by", "decided_by"
+        )
 
     @method_decorator(require_POST)
     def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -180,7 +183,8 @@ def refusal_in_words(code: str) -> str:
 
 
 def _scale(approval: Approval) -> Scale:
-    return Scale(approval.store, approval.currency, approval.exponent)
+    program = approval.card.program if approval.card else None
+    return Scale(approval.store, approval.currency, approval.exponent, program)
 
 
 def _tell(request: HttpRequest, approval: Approval) -> None:

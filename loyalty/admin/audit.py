@@ -24,9 +24,10 @@ from loyalty import privacy, roles
 from loyalty.actions import AMOUNTS
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, link, shown_amount
 from loyalty.admin.figures import LABELS, STATES, Change, Scale, changes
+from loyalty.admin.formats import shown_money
 from loyalty.admin.limits import shown
 from loyalty.admin.lists import LargeList
-from loyalty.models import AuditAction, AuditEvent, GiftCard, Reason, Store
+from loyalty.models import AuditAction, AuditEvent, Reason, Store
 from loyalty.money import exponent_of
 
 FIELDS: Mapping[str, StrOrPromise] = {
@@ -128,12 +129,13 @@ class AuditEventAdmin(LargeList[AuditEvent], ReadOnlyAdmin[AuditEvent]):
 
     @admin.display(description=_("amount"))
     def amount_shown(self, event: AuditEvent) -> str:
-        """Exact money."""
+        """Exact money; of a card in points, those with the money beside."""
         if event.amount is None or not event.currency:
             return NOTHING
         # The card lends its digits; an event of none counts in the currency's.
-        digits = event.card.exponent if event.card else exponent_of(event.currency)
-        return shown_amount(event.amount, GiftCard(currency=event.currency, exponent=digits))
+        if event.card:
+            return shown_amount(event.amount, event.card)
+        return shown_money(event.amount, event.currency, exponent_of(event.currency))
 
     @admin.display(description=_("reason"))
     def reason_shown(self, event: AuditEvent) -> StrOrPromise:
@@ -181,7 +183,8 @@ def changes_of(event: AuditEvent) -> list[Change]:
     if money and event.currency and (store := event.store or Store.objects.first()):
         digits = event.card.exponent if event.card else exponent_of(event.currency)
         known = {name: event.before.get(name) for name in money}
-        rows += changes(known, money, Scale(store, event.currency, digits))
+        program = event.card.program if event.card else None
+        rows += changes(known, money, Scale(store, event.currency, digits, program))
     else:
         figures = set()
     names = [name for name in {**event.before, **event.after} if name not in figures]

@@ -118,7 +118,9 @@ class GiftCardAdmin(
     def story(self, request: HttpRequest, row: GiftCard) -> dict[str, Any]:
         """How the card is, what it is made of, and all that ever happened to it."""
         grants = _grants_of(row)
-        steps = row.operations.select_related("card__store", "transaction").order_by("-id")
+        steps = row.operations.select_related(
+            "card__store", "card__program", "transaction"
+        ).order_by("-id")
         if before := key_of(request, "before"):
             steps = steps.filter(pk__lt=before)
         listed = list(steps[: PAGE + 1]) if may_see(request, Operation) else []
@@ -307,7 +309,7 @@ class BalanceAdmin(LargeList[Balance], ReadOnlyAdmin[Balance]):
     )
     list_display_links = None
     list_filter = (MoneyFilter, ("card__store", RelationFilter))
-    list_select_related = ("card", "card__store")
+    list_select_related = ("card__store", "card__program")
     card_link = link("card", _("gift card"))
     credited_shown = money("credited", _("credited"))
     available_shown = money("available", _("available"))

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from loyalty.admin.formats import NOTHING, shown_money
+from loyalty.admin.formats import NOTHING, shown_money, with_points
 from loyalty.earning.engine import Why
 from loyalty.earning.values import units_now
 from loyalty.models import Campaign, Earning, EarningRule, Program, ShopOrder
@@ -45,11 +45,8 @@ OBSTACLES: Mapping[str, StrOrPromise] = {
 
 def shown_units(units: int, program: Program) -> str:
     """`1,234 points (BRL 3.0850)`, or money alone when the program counts in money."""
-    amount = shown_money(units, program.store.currency, program.exponent)
-    if program.point_units is None:
-        return amount
-    points = number_format(units // program.point_units, use_l10n=True, force_grouping=True)
-    return f"{points}\u00a0{program.unit_name or _('points')} ({amount})"
+    money = shown_money(units, program.store.currency, program.exponent)
+    return with_points(units, program, money)
 
 
 def shown_earned(units: int, earning: Earning) -> str:

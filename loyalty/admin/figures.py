@@ -12,7 +12,16 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty.actions import AMOUNTS, Figures
 from loyalty.admin.base import NOTHING, linked, shown_moment
-from loyalty.models import Batch, Customer, Discrepancy, GiftCard, PointValueChange, Store
+from loyalty.admin.formats import with_points
+from loyalty.models import (
+    Batch,
+    Customer,
+    Discrepancy,
+    GiftCard,
+    PointValueChange,
+    Program,
+    Store,
+)
 from loyalty.money import to_decimal
 
 LABELS: Mapping[str, StrOrPromise] = {
@@ -57,11 +66,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How the figures of an action are read: its store, currency and digits."""
+    """How the figures of an action are read: store, currency, digits; the program of its card."""
 
     store: Store
     currency: str
     exponent: int
+    program: Program | None = None
 
 
 def changes(before: Figures, after: Figures, scale: Scale) -> list[Change]:
@@ -85,7 +95,8 @@ def money_of(units: int, scale: Scale) -> str:
     """Units as exact money: `BRL 1,234.56`."""
     amount = to_decimal(units, exponent=scale.exponent)
     text = number_format(amount, decimal_pos=scale.exponent, use_l10n=True, force_grouping=True)
-    return f"{scale.currency}\u00a0{text}"
+    money = f"{scale.currency}\u00a0{text}"
+    return with_points(units, scale.program, money) if scale.program else money
 
 
 def _shown(name: str, value: int | str | None, scale: Scale) -> str:

@@ -3,21 +3,39 @@
 import datetime
 
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext
 
 from loyalty.identity import is_cnpj
-from loyalty.models import GiftCard, Store
+from loyalty.models import GiftCard, Program, Store
 from loyalty.money import shown_money
 
-__all__ = ["NOTHING", "shown_amount", "shown_day", "shown_document", "shown_moment", "shown_money"]
+__all__ = [
+    "NOTHING",
+    "shown_amount",
+    "shown_day",
+    "shown_document",
+    "shown_moment",
+    "shown_money",
+    "with_points",
+]
 
 NOTHING = "-"  # as Django shows an empty value
 _CPF_DIGITS = 11
 
 
 def shown_amount(units: int, card: GiftCard) -> str:
-    """Units of a card as exact money of its currency."""
-    return shown_money(units, card.currency, card.exponent)
+    """Units of a card, which comes with its program: exact money, beside points if it has them."""
+    return with_points(units, card.program, shown_money(units, card.currency, card.exponent))
+
+
+def with_points(units: int, program: Program, money: str) -> str:
+    """`1,234 points (BRL 3.0850)`: whole points with the money beside, or money alone."""
+    if not program.point_units:
+        return money
+    points = abs(units) // program.point_units * (-1 if units < 0 else 1)
+    text = number_format(points, use_l10n=True, force_grouping=True)
+    return f"{text}\u00a0{program.unit_name or gettext('points')} ({money})"
 
 
 def shown_moment(instant: datetime.datetime | None, store: Store) -> str:

@@ -59,7 +59,7 @@ class GrantAdmin(LargeList[Grant], ReadOnlyAdmin[Grant]):
         DayFilter,
         ("card", PartOfFilter),
     )
-    list_select_related = ("card", "card__store")
+    list_select_related = ("card__store", "card__program")
     card_link = link("card", _("gift card"))
     operation_link = link("operation", _("operation"))
     transaction_link = link("transaction", _("transaction"))
@@ -139,7 +139,7 @@ class TransactionAdmin(
         DayFilter,
         ("card", PartOfFilter),
     )
-    list_select_related = ("card", "card__store")
+    list_select_related = ("card__store", "card__program")
     export_also = ("public_id", "request_id")
     story_template = "admin/transaction_page.html"
     story_related = ("card__store", "card__program", "card__owner")
@@ -175,7 +175,9 @@ class TransactionAdmin(
 
     def story(self, request: HttpRequest, row: Transaction) -> dict[str, Any]:
         """From the hold to what is left, and each step as VTEX knows it."""
-        steps = row.operations.select_related("card__store", "transaction").order_by("id")
+        steps = row.operations.select_related(
+            "card__store", "card__program", "transaction"
+        ).order_by("id")
         return {
             "transaction": row,
             "card": row.card,
@@ -253,7 +255,7 @@ class OperationAdmin(ActionURLs, LargeList[Operation], ReadOnlyAdmin[Operation])
         ("card", PartOfFilter),
         ("transaction", PartOfFilter),
     )
-    list_select_related = ("card", "card__store", "transaction")
+    list_select_related = ("card__store", "card__program", "transaction")
     export_also = ("oid", "request_id", "note")
     card_link = link("card", _("gift card"))
     transaction_link = link("transaction", _("transaction"))
@@ -340,7 +342,7 @@ class EntryAdmin(LargeList[Entry], ReadOnlyAdmin[Entry]):
         ("grant", PartOfFilter),
         ("landing_grant", PartOfFilter),
     )
-    list_select_related = ("card", "card__store", "operation", "transaction", "grant")
+    list_select_related = (*("card__store", "card__program", "operation", "transaction", "grant"),)
     card_link = link("card", _("gift card"))
     operation_link = link("operation", _("operation"))
     transaction_link = link("transaction", _("transaction"))

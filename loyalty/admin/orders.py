@@ -139,7 +139,7 @@ def _approvals(request: HttpRequest, transactions: Sequence[Transaction]) -> lis
 
 
 def _operations() -> QuerySet[Operation]:
-    return Operation.objects.select_related("card__store", "transaction")
+    return Operation.objects.select_related("card__store", "card__program", "transaction")
 
 
 def _steps_of(request: HttpRequest, transactions: Sequence[Transaction]) -> list[Step]:

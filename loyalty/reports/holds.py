@@ -40,7 +40,9 @@ def open_holds(store: Store, *, days: int) -> QuerySet[OpenHold]:
             transaction__amount__gt=F("transaction__settled") + F("transaction__released"),
             transaction__kind=Transaction.Kind.DEBIT,
         )
-        .select_related("transaction__card__owner", "transaction__card__store")
+        .select_related(
+            "transaction__card__owner", "transaction__card__store", "transaction__card__program"
+        )
         .order_by("opened_at", "pk")
     )
 

@@ -13,7 +13,16 @@ from loyalty import privacy, roles
 from loyalty.audit import Actor
 from loyalty.models import AuditEvent, Customer
 from loyalty.roles import Role
-from tests.builders import make_card, make_customer, make_hold, make_program, make_store
+from tests.builders import (
+    make_card,
+    make_customer,
+    make_hold,
+    make_points_program,
+    make_program,
+    make_purchase,
+    make_store,
+    make_wallet,
+)
 from tests.loyalty.admin.conftest import Books
 
 
@@ -133,3 +142,25 @@ def test_who_may_take_it_away(
     assert answer.status_code == (200 if may else 403)
     assert (statement_of(books.owner) in page_of(client, books.owner)) is may
     assert AuditEvent.objects.filter(action="export").exists() is may
+
+
+def test_cards_and_movements_of_points_say_points_and_money(db: None, boss: Client) -> None:
+    customer = make_customer(name="Ana Souza")
+    card = make_wallet(make_points_program(customer.store), balance=1_000 * 25, owner=customer)
+    make_purchase(card, 40 * 100)
+
+    pages = [
+        boss.get(reverse(f"admin:loyalty_{name}", args=[row.pk] if row else []))
+        for name, row in (
+            ("customer_change", customer),
+            ("giftcard_change", card),
+            ("transaction_change", card.transactions.get()),
+            ("giftcard_changelist", None),
+            ("entry_changelist", None),
+        )
+    ]
+
+    texts = [page.content.decode().replace("\xa0", " ") for page in pages]
+    assert all("ponto (BRL" in text for text in texts)
+    for text in texts[:2]:
+        assert "840 ponto (BRL 2.1000)" in text

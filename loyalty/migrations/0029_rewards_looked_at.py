@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("loyalty", "0026_credit_batches_guards"),
+        ("loyalty", "0028_point_values_guards"),
     ]
 
     operations = [
