@@ -7,7 +7,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext
 
 from loyalty.identity import is_cnpj
-from loyalty.models import GiftCard, Program, Store
+from loyalty.models import GiftCard, Program, Store, point_units_of
 from loyalty.money import shown_money
 
 __all__ = [
@@ -26,14 +26,19 @@ _CPF_DIGITS = 11
 
 def shown_amount(units: int, card: GiftCard) -> str:
     """Units of a card, which comes with its program: exact money, beside points if it has them."""
-    return with_points(units, card.program, shown_money(units, card.currency, card.exponent))
+    money = shown_money(units, card.currency, card.exponent)
+    return with_points(units, card.program, money, point_units=point_units_of(card))
 
 
-def with_points(units: int, program: Program, money: str) -> str:
-    """`1,234 points (BRL 3.0850)`: whole points with the money beside, or money alone."""
-    if not program.point_units:
+def with_points(units: int, program: Program, money: str, *, point_units: int | None = None) -> str:
+    """`1,234 points (BRL 3.0850)`: whole points with the money beside, or money alone.
+
+    A point is worth what the program says, or other `point_units`.
+    """
+    worth = point_units or program.point_units
+    if not worth:
         return money
-    points = abs(units) // program.point_units * (-1 if units < 0 else 1)
+    points = abs(units) // worth * (-1 if units < 0 else 1)
     text = number_format(points, use_l10n=True, force_grouping=True)
     return f"{text}\u00a0{program.unit_name or gettext('points')} ({money})"
 
