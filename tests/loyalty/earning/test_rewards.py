@@ -33,8 +33,14 @@ def make_earned() -> tuple[Program, Order]:
 
 def reward(program: Program, order_id: str, *, by_request: bool = False) -> Transaction:
     card = make_wallet(program, owner=make_customer(program.store))
-    named = {"request_id": order_id} if by_request else {"request_id": "r", "order_id": order_id}
-    return ledger.credit(card.pk, amount=100, actor="vtex", origin=Origin.REWARD, **named)
+    return ledger.credit(
+        card.pk,
+        amount=100,
+        actor="vtex",
+        origin=Origin.REWARD,
+        request_id=order_id if by_request else "r",
+        order_id="" if by_request else order_id,
+    )
 
 
 def sweep(hours: int) -> int:
