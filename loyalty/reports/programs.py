@@ -9,9 +9,10 @@ import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from django.db import connection
-from django.db.models import F, OuterRef, Q, Subquery, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
 from loyalty.models import (
@@ -286,8 +287,6 @@ def pending(program: Program) -> Pending:
     """What is earned and not usable yet, now."""
     net = F("credited") - F("taken") - F("forgiven")
     waits = Earning.objects.filter(Q(due__gt=net), rule__program=OuterRef("pk")).order_by()
-    kept = program.point_value_changes.filter(policy=PointValueChange.Policy.KEEP_POINTS)
-    changes = list(kept.order_by("pk"))
     booked = Grant.objects.filter(
         card__program=OuterRef("pk"),
         origin=Origin.EARNING,
@@ -297,12 +296,19 @@ def pending(program: Program) -> Pending:
     found = Program.objects.values_list(
         Subquery(waits.values("rule__program").values(units=Sum(F("due") - net))),
         Subquery(booked.values("card__program").values(units=Sum("remaining"))),
+        Exists(_revaluations(OuterRef("pk"))),
     ).get(pk=program.pk)
     scale = finest(1, currency=program.store.currency, exponent=program.exponent)
-    units, booked_units = (int(each or 0) for each in found)
-    if changes:
-        units = _waiting(program, changes)
+    units, booked_units = (int(each or 0) for each in found[:2])
+    if found[2]:
+        units = _waiting(program, list(_revaluations(program)))
     return Pending(units * scale, booked_units * scale)
+
+
+def _revaluations(program: Any) -> QuerySet[PointValueChange]:
+    """The changes of the point value that kept the points, oldest first."""
+    kept = PointValueChange.Policy.KEEP_POINTS
+    return PointValueChange.objects.filter(program=program, policy=kept).order_by("pk")
 
 
 def _waiting(program: Program, changes: Sequence[PointValueChange]) -> int:
