@@ -48,21 +48,13 @@ def seed() -> bool:
     with _commits_that_do_not_wait():
         tell((story for shop in shops for story in stories(shop)), until=now)
     for shop in shops:
-        _tell_news(shop.store)
-        # Only now: nobody is written to about history.
+        # Only now: nobody is written to about history, but for the news of the last days.
         shop.store.programs.update(
             announces_issue=True, announces_credit=True, reminds_30_days=True, reminds_7_days=True
         )
         shop.store.account = shop.plan.account
         shop.store.save(update_fields=["account"])
     return bool(shops)
-
-
-def _tell_news(store: Store) -> None:
-    """What orders earn from now on is told, and what they earned lately once it can be used."""
-    for program in store.programs.filter(earning_policy__isnull=False):
-        program.announces_earned = program.announces_usable = program.announces_tier = True
-        program.save()
 
 
 @contextmanager

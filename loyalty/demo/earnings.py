@@ -11,13 +11,14 @@ from loyalty import earning
 from loyalty.demo.clock import Dice, Story
 from loyalty.demo.purchases import order_ids
 from loyalty.demo.shop import LOYALTY, Shop
-from loyalty.models import Campaign, EarningPolicy, EarningRule, TierScheme
+from loyalty.models import Campaign, EarningPolicy, EarningRule, Program, TierScheme
 from loyalty.shop_orders import Line, Order, OrderState, Tender
 
 # By then every customer who has a wallet from checkout has it.
 FIRST_DAY = 38
 BUYERS = 24
 GRANTED_DAYS = 12
+NEWS_DAYS = 4
 _DAY = datetime.timedelta(days=1)
 
 
@@ -76,6 +77,16 @@ def granted_tier(shop: Shop) -> Story:
         by=staff,
         request_id=f"tier:{shop.plan.account}",
     )
+
+
+def news(shop: Shop) -> Story:
+    """Since some days what orders earn is told: the latest messages are in the log."""
+    yield shop.now - NEWS_DAYS * _DAY
+    program = Program.objects.get(pk=shop.programs[LOYALTY].pk)
+    switches = ["announces_earned", "announces_usable", "announces_tier"]
+    for name in switches:
+        setattr(program, name, True)
+    program.save(update_fields=switches)
 
 
 def buyer(shop: Shop, number: int) -> Story:

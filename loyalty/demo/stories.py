@@ -9,7 +9,7 @@ from django.utils import timezone
 from loyalty import ledger
 from loyalty.demo.clock import Dice, Story
 from loyalty.demo.differences import differences
-from loyalty.demo.earnings import BUYERS, buyer, earning_rules, granted_tier
+from loyalty.demo.earnings import BUYERS, buyer, earning_rules, granted_tier, news
 from loyalty.demo.purchases import (
     Ending,
     captured,
@@ -48,6 +48,7 @@ def stories(shop: Shop) -> Iterator[Story]:
     yield differences(shop)
     yield earning_rules(shop)
     yield granted_tier(shop)
+    yield news(shop)
     for number in range(BUYERS):
         yield buyer(shop, number)
 

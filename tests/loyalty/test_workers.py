@@ -12,6 +12,7 @@ from django.utils import timezone
 from config.celery import app
 from config.embedded import Valkey
 from loyalty import batches, ledger
+from loyalty.identity import Identity
 from loyalty.ledger.invariants import violations
 from loyalty.models import (
     Balance,
@@ -23,9 +24,10 @@ from loyalty.models import (
     Operation,
     PeriodicWork,
     Proof,
+    Transaction,
 )
 from loyalty.schedule import EXPIRE_CREDIT, PERIODIC
-from tests.builders import make_hold, make_program
+from tests.builders import make_customer, make_hold, make_program
 from tests.config.processes import eventually
 from tests.loyalty.conftest import Start, kill
 from tests.loyalty.staff import make_staff
@@ -34,6 +36,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 COUNT, AMOUNT = 4000, 2500
 HOLDS, HELD = 3, 1000
+CREDITS = 300
 RUN_JOBS = "loyalty.tasks.run_jobs"
 
 
@@ -98,6 +101,36 @@ def test_a_worker_killed_in_the_middle_of_the_expiry_loses_and_doubles_nothing(
     app.send_task(RUN_JOBS)
     assert eventually(is_expired, within=60)
     check_expired(cards)
+
+
+def test_a_worker_killed_in_the_middle_of_many_credits_gives_each_once(
+    start_worker: Start,
+) -> None:
+    program = make_program(relation_name="loyalty-program", is_reloadable=True)
+    people = [make_customer(program.store) for _ in range(CREDITS)]
+    wanted = batches.survey(program, [(each.pk, AMOUNT) for each in people], own=Identity())
+    plan = batches.Plan(
+        program=program, name="Sorry", source=Batch.Source.CREDIT, recipients=list(wanted)
+    )
+    maker: User = make_staff("add_batch")
+    batch = batches.draft(plan, created_by=maker)
+    job = batches.start(batch, requested_by=maker)
+    first = start_worker()
+    app.send_task(RUN_JOBS)
+    assert eventually(lambda: batch.owners.filter(credit__isnull=False).exists(), within=60)
+
+    kill(first)
+
+    assert 0 < batch.owners.filter(credit__isnull=False).count() < CREDITS
+    Job.objects.filter(pk=job.pk).update(leased_until=timezone.now())
+    start_worker()
+    app.send_task(RUN_JOBS)
+    done = Job.objects.filter(pk=job.pk, status=Job.Status.DONE)
+    assert eventually(done.exists, within=60)
+    given = Balance.objects.filter(card__owner__in=people).values_list("credited", flat=True)
+    assert list(given) == [AMOUNT] * CREDITS
+    assert Transaction.objects.count() == CREDITS
+    assert violations() == []
 
 
 @pytest.fixture
