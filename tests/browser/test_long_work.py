@@ -6,11 +6,12 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from loyalty import jobs
+from loyalty.batches.crediting import CHUNK as CREDITS
 from loyalty.batches.issuing import CHUNK
 from loyalty.models import Balance, Batch, GiftCard
 from loyalty.tasks import HANDLERS
 from tests.browser.conftest import DeskOf, confirm, preview, work
-from tests.builders import make_program, make_store
+from tests.builders import make_customer, make_points_program, make_program, make_store
 
 SAMPLE = Path("loyalty/static/loyalty/sample-import.csv")
 
@@ -105,3 +106,44 @@ def test_a_file_with_a_mistake_names_its_line_and_applies_nothing(
     assert at.page.locator("table.data td.code").last.inner_text() == "-5,00"
     assert at.page.locator(".actions-row a[href*='/do/']").count() == 0
     assert GiftCard.objects.count() == 0
+
+
+def test_credit_for_many_is_looked_at_given_and_taken_back(desk: DeskOf, boss: User) -> None:
+    program = make_points_program(make_store(), relation_name="loyalty-program")
+    people = [make_customer(program.store) for _ in range(CREDITS + 1)]
+    at = desk(boss, width=400, is_dark=True)
+
+    at.open("/admin/loyalty/batch/new/")
+    at.check()
+    at.page.get_by_role("link", name="Credit for many customers").click()
+    at.check()
+    at.page.get_by_role("link", name="By what is known of them").click()
+    at.check()
+    at.page.get_by_role("link", name="By a list").click()
+    at.page.fill("input[name=name]", "Sorry")
+    at.page.fill("textarea[name=people]", "\n".join(each.email for each in people))
+    at.page.fill("input[name=amount]", "100")
+    at.page.select_option("select[name=reason]", "customer_service")
+    at.page.click("form.panel button[type=submit]")
+    at.page.wait_for_url("**/change/")
+    at.check()
+    at.page.click("a.button-primary")
+    preview(at)
+    confirm(at)
+    work_a_little()
+    expect(at.page.locator(".progress")).to_contain_text(f"{CREDITS} of")
+    work()
+    at.page.wait_for_selector(".state-good")
+    at.check()
+    assert set(Balance.objects.values_list("available", flat=True)) == {2_500}
+    at.page.get_by_role("link", name="See all customers").click()
+    at.check()
+    at.page.go_back()
+    at.page.click("a.button-danger")
+    at.page.select_option("select[name=reason]", "correction")
+    at.page.fill("textarea[name=note]", "The wrong list")
+    preview(at)
+    confirm(at)
+    work()
+    at.page.wait_for_selector(".state-neutral")
+    assert set(Balance.objects.values_list("available", flat=True)) == {0}
