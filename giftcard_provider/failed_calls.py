@@ -191,7 +191,7 @@ def _customer(
         corporate_document=person.get("corporateDocument"),
     )
     known = Customer.objects.filter(store_id=store_id).identified_by(identity)
-    found = known.values_list("pk", flat=True).first() if identity else None
+    found = known.people().first() if identity else None
     owner = card.owner if card else None
     return found or (owner.pk if owner and not owner.erased_at else None)
 

@@ -141,6 +141,69 @@ class NotReversible(LedgerError):
     message = gettext_noop("Only an adjustment that was carried out can be reversed.")
 
 
+class SameCustomer(LedgerError):
+    """A customer who was to be merged with themselves."""
+
+    code = "same_customer"
+    message = gettext_noop("This is the same customer. Choose the other one.")
+
+
+class IdentitiesDiffer(LedgerError):
+    """Two customers with another document or profile id of the same kind: two people."""
+
+    code = "identities_differ"
+    message = gettext_noop(
+        "Their documents or VTEX profile ids differ, so these are two people. Nothing was merged."
+        " When one of them is wrong, give the cards to the right customer one by one: change their"
+        " owner."
+    )
+
+
+class AlreadyMerged(LedgerError):
+    """One of the two was merged into another customer already."""
+
+    code = "already_merged"
+    message = gettext_noop(
+        "One of the two was merged into another customer already. Open that customer instead."
+    )
+
+
+class NotMerged(LedgerError):
+    """A merge to be undone that was undone already."""
+
+    code = "not_merged"
+    message = gettext_noop("This merge was undone already.")
+
+
+class WalletBlocked(LedgerError):
+    """Money would move from or to a blocked wallet."""
+
+    code = "wallet_blocked"
+    message = gettext_noop(
+        "One of the wallets that would become one is blocked. Unblock it or close it first."
+    )
+
+
+class TooManyCards(LedgerError):
+    """More cards than one transaction should lock."""
+
+    code = "too_many_cards"
+    message = gettext_noop(
+        "They have more than 500 cards together. Give the cards of one to the other first: change"
+        " their owner."
+    )
+
+
+class MergeTouched(LedgerError):
+    """What was merged has moved on since, so that it cannot be put back as it was."""
+
+    code = "merge_touched"
+    message = gettext_noop(
+        "Something of what was merged has been used, moved or merged on since. The merge stays;"
+        " put right what is wrong by hand."
+    )
+
+
 class InvalidCode(LedgerError):
     """An imported code that is empty, too long or holds characters that cannot be typed."""
 

@@ -106,15 +106,21 @@ def card_by_code(
     """The usable card of a typed code, if any; a restricted one only for its owner."""
     parameters = {"store": store_id, "digests": codes.typed_digests(typed)}
     for view in _spendable(_BY_CODE, parameters, cart):
-        if not view.is_restricted or view.owner.matches(bearer):
+        if not view.is_restricted or view.owner.matches(bearer) or _is_merged(view, bearer):
             return view
     return None
+
+
+def _is_merged(view: CardView, bearer: Identity) -> bool:
+    """Whether the bearer is known as a customer who was merged into the owner."""
+    others = Customer.objects.filter(merged_into__cards__public_id=view.public_id)
+    return others.identified_by(bearer).exists()
 
 
 def cards_of(store_id: int, identity: Identity, cart: Cart | None = None) -> list[CardView]:
     """The usable cards of whoever the identity matches, each once, soonest expiry first."""
     customers = Customer.objects.filter(store_id=store_id).identified_by(identity)
-    owners = list(customers.values_list("pk", flat=True)) if identity else []
+    owners = list(customers.people()) if identity else []
     return _spendable(_BY_OWNERS, {"store": store_id, "owners": owners}, cart) if owners else []
 
 

@@ -81,6 +81,9 @@ class CannotErase(Exception):
 
 REFUSALS = {
     "erased": _("This person is erased already."),
+    "merged": _(
+        "This customer was merged into another. Do it on that customer's page: it is for both."
+    ),
     "money_held": _(
         "A purchase of this person is open: settle it or cancel it first, or wait for the store"
         " to do so."
@@ -121,15 +124,20 @@ def standing(customer: Customer) -> Standing:
         cards=len([card for card in cards if card.balance.available]),
         restricted=len([card for card in cards if card.is_restricted and card.balance.available]),
         approvals=Approval.objects.filter(
-            customer=customer, status=Approval.Status.WAITING, expires_at__gt=timezone.now()
+            customer__in=_together(customer),
+            status=Approval.Status.WAITING,
+            expires_at__gt=timezone.now(),
         ).count(),
         imports=list(_open_imports().filter(program__store=customer.store_id)[:20]),
     )
 
 
 def export(customer: Customer, *, actor: Actor) -> dict[str, Any]:
-    """All that is kept about a person, as JSON; codes masked. Leaves an event."""
-    store = customer.store
+    """All that is kept about a person, as JSON; codes masked. Leaves an event.
+
+    With all that is kept of whoever was merged into them.
+    """
+    store, together = customer.store, _together(customer)
     facts: dict[str, Any] = {
         "exported_at": timezone.now().isoformat(),
         "store": store.name,
@@ -140,6 +148,9 @@ def export(customer: Customer, *, actor: Actor) -> dict[str, Any]:
             "known_since": customer.created_at.isoformat(),
             "erased_at": _iso(customer.erased_at),
         },
+        "also_known_as": [
+            {name: getattr(each, name) for name in IDENTITY} for each in customer.merged.all()
+        ],
         "cards": [_card(card) for card in _cards(customer)],
         "messages": [
             {
@@ -148,14 +159,16 @@ def export(customer: Customer, *, actor: Actor) -> dict[str, Any]:
                 "status": message.status,
                 "sent_at": _iso(message.sent_at),
             }
-            for message in Notification.objects.filter(customer=customer).order_by("id")
+            for message in Notification.objects.filter(customer__in=together).order_by("id")
         ],
         "actions_of_staff": [
             {"at": event.at.isoformat(), "action": event.action}
-            for event in AuditEvent.objects.filter(customer=customer).order_by("id")
+            for event in AuditEvent.objects.filter(customer__in=together).order_by("id")
         ],
     }
-    facts |= {traces.name: traces.of(customer) for traces in elsewhere}
+    facts |= {
+        traces.name: [row for each in together for row in traces.of(each)] for traces in elsewhere
+    }
     audit.record(
         AuditAction.PERSON_EXPORTED,
         actor,
@@ -167,7 +180,10 @@ def export(customer: Customer, *, actor: Actor) -> dict[str, Any]:
 
 
 def erase(customer: Customer, *, reason: str, actor: Actor) -> None:
-    """Forget who a customer is, for ever. Raises `CannotErase`, and then nothing has changed."""
+    """Forget who a customer is, for ever. Raises `CannotErase`, and then nothing has changed.
+
+    Whoever was merged into them is forgotten too; one who was merged only with the other.
+    """
     if reason not in REASONS:
         raise CannotErase("unknown_reason")
     with atomic():
@@ -175,13 +191,15 @@ def erase(customer: Customer, *, reason: str, actor: Actor) -> None:
         owned = GiftCard.objects.filter(owner=customer).values("pk")
         list(Balance.objects.select_for_update(no_key=True).filter(card__in=owned).order_by("pk"))
         person = Customer.objects.select_for_update().get(pk=customer.pk)
-        if person.erased_at:
-            raise CannotErase("erased")
+        if person.erased_at or person.merged_into_id:
+            raise CannotErase("erased" if person.erased_at else "merged")
         if obstacle := standing(person).obstacle:
             raise CannotErase(obstacle)
         known = [name for name in IDENTITY if getattr(person, name)]
-        _forget_traces(person)
-        Customer.objects.filter(pk=person.pk).update(
+        together = _together(person)
+        for each in together:
+            _forget_traces(each)
+        Customer.objects.filter(pk__in=[each.pk for each in together]).update(
             **dict.fromkeys(IDENTITY, ""), language="", erased_at=timezone.now()
         )
         audit.record(
@@ -249,6 +267,11 @@ def _forget_traces(person: Customer) -> None:
     LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(Customer), object_id=str(person.pk)
     ).update(object_repr=str(person.pk), change_message="")
+
+
+def _together(customer: Customer) -> list[Customer]:
+    """The person, and whoever was merged into them."""
+    return [customer, *customer.merged.order_by("pk")]
 
 
 def _cards(customer: Customer) -> QuerySet[GiftCard]:

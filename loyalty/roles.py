@@ -68,7 +68,7 @@ _SUPPORT = _VIEWER | {
     *("loyalty.credit_card", "loyalty.adjust_card", "loyalty.block_card", "loyalty.extend_card"),
     *("loyalty.issue_card", "loyalty.cancel_transaction"),
     *("loyalty.add_customer", "loyalty.change_customer", "loyalty.send_message"),
-    "loyalty.add_tiergrant",
+    *("loyalty.add_tiergrant", "loyalty.merge_customers"),
 }
 _MANAGER = _SUPPORT | {
     *("loyalty.close_card", "loyalty.change_owner", "loyalty.reveal_code"),

@@ -112,8 +112,9 @@ def _cards() -> QuerySet[GiftCard]:
 def _known(store: Store, client: Identity) -> list[Customer]:
     if not client:
         return []
-    found = Customer.objects.filter(store=store).identified_by(client).select_related("store")
-    return list(found.order_by("id")[:LIMIT])
+    found = Customer.objects.filter(store=store).identified_by(client)
+    people = Customer.objects.filter(pk__in=found.people()).select_related("store")
+    return list(people.order_by("id")[:LIMIT])
 
 
 def _similar(store: Store, client: Identity, known: Sequence[Customer]) -> list[Customer]:
@@ -192,7 +193,7 @@ def _of_owner(
         return
     if card.owner is None:
         yield Reason.NO_OWNER
-    elif not card.owner.identity.matches(who):
+    elif not (card.owner.identity.matches(who) or card.owner.merged.identified_by(who).exists()):
         same_email = bool(who.email) and card.owner.email == who.email
         yield Reason.OTHER_DOCUMENT if same_email else Reason.OTHER_OWNER
 

@@ -4,11 +4,12 @@ import datetime
 from dataclasses import dataclass
 
 from django.db import IntegrityError
+from django.db.models import QuerySet
 from django.db.transaction import atomic
 from django.utils import timezone
 
 from loyalty import ledger
-from loyalty.exceptions import WalletExists
+from loyalty.exceptions import UnknownCustomer, WalletExists
 from loyalty.identity import Identity
 from loyalty.models import Customer, Funding, GiftCard, Program, Store
 
@@ -35,10 +36,16 @@ def open_wallet(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
     call the same call: a second wallet would split a shopper's credit. A closed one is no wallet
     any more. Without an owner or a relation every call makes a card.
     """
+    try:
+        return _opened(store, wanted, actor=actor)
+    except UnknownCustomer:
+        # Merged into another a moment ago, who is found now.
+        return _opened(store, wanted, actor=actor)
+
+
+def _opened(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
     owner = customer_of(store, wanted.owner) if wanted.owner else None
-    same = GiftCard.objects.filter(
-        store=store, owner=owner, relation_name=wanted.relation_name
-    ).exclude(status=GiftCard.Status.CLOSED)
+    same = _open_wallets(store.pk, owner, wanted.relation_name)
     if owner and wanted.relation_name and (existing := same.first()):
         return _usable_again(existing, wanted, actor=actor)
     try:
@@ -66,9 +73,7 @@ def wallet_of(program: Program, customer: Customer, *, actor: str) -> GiftCard:
     Raises `UnknownCustomer` for one that was erased.
     """
     wanted = WalletRequest(program.relation_name, program.caption, customer.identity)
-    same = GiftCard.objects.filter(
-        store=program.store_id, owner=customer, relation_name=program.relation_name
-    ).exclude(status=GiftCard.Status.CLOSED)
+    same = _open_wallets(program.store_id, customer, program.relation_name)
     if existing := same.first():
         return _usable_again(existing, wanted, actor=actor)
     try:
@@ -76,6 +81,14 @@ def wallet_of(program: Program, customer: Customer, *, actor: str) -> GiftCard:
     except WalletExists:
         # Somebody opened it a moment ago.
         return same.get()
+
+
+def _open_wallets(store_id: int, owner: Customer | None, relation: str) -> QuerySet[GiftCard]:
+    """The one wallet of an owner and relation, if any; not those in whose place it is."""
+    wallets = GiftCard.objects.filter(
+        store=store_id, owner=owner, relation_name=relation, merged_into=None
+    )
+    return wallets.exclude(status=GiftCard.Status.CLOSED)
 
 
 def _usable_again(wallet: GiftCard, wanted: WalletRequest, *, actor: str) -> GiftCard:
@@ -105,16 +118,19 @@ def meet_owner(card_id: int, identity: Identity, *, name: str = "") -> None:
 def customer_of(store: Store, identity: Identity) -> Customer:
     """The store's customer whom this identity matches, made when there is none yet.
 
-    New customers of a store are made one after the other: two orders of a new buyer at once are of
-    one customer, though nothing but the e-mail may be known.
+    Of one who was merged into another, the other. New customers of a store are made one after the
+    other: two orders of a new buyer at once are of one customer, though nothing but the e-mail may
+    be known.
     """
-    matching = store.customers.identified_by(identity).order_by("id")
+    matching = store.customers.identified_by(identity).select_related("merged_into").order_by("id")
     if known := matching.first():
-        return known
+        return known.person
     try:
         with atomic():
             Store.objects.select_for_update(no_key=True).get(pk=store.pk)
-            return matching.first() or Customer.objects.create(
+            if known := matching.first():
+                return known.person
+            return Customer.objects.create(
                 store=store,
                 profile_id=identity.profile_id,
                 email=identity.email,
@@ -123,7 +139,7 @@ def customer_of(store: Store, identity: Identity) -> Customer:
             )
     except IntegrityError:
         # Somebody else than the store's orders and checkout made one, by import or by hand.
-        return store.customers.get(profile_id=identity.profile_id)
+        return store.customers.get(profile_id=identity.profile_id, merged_into=None)
 
 
 def _program(store: Store, relation_name: str) -> Program:

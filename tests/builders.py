@@ -18,6 +18,7 @@ from loyalty.exceptions import Decline, LedgerError
 from loyalty.models import (
     Balance,
     Customer,
+    CustomerMerge,
     Entry,
     GiftCard,
     Grant,
@@ -29,7 +30,7 @@ from loyalty.models import (
     Transaction,
 )
 
-Row = TypeVar("Row", GiftCard, Transaction, Customer, Program, Store)
+Row = TypeVar("Row", GiftCard, Transaction, Customer, CustomerMerge, Program, Store)
 
 ACTOR = "test"
 
@@ -191,6 +192,18 @@ def make_reversal(operation: Operation, **options: Any) -> Operation:
     """An adjustment undone."""
     defaults = {"request_id": new_id("reverse"), "actor": ACTOR, "reason": Reason.CORRECTION}
     return ledger.reverse(operation, **defaults | options)
+
+
+def make_merge(customer: Customer, into: Customer, **options: Any) -> CustomerMerge:
+    """A customer made one with another."""
+    defaults = {"request_id": new_id("merge"), "actor": ACTOR, "reason": Reason.CORRECTION}
+    return ledger.merge(customer, into, **defaults | options)
+
+
+def make_unmerge(merge: CustomerMerge, **options: Any) -> CustomerMerge:
+    """A merge undone."""
+    defaults = {"request_id": new_id("unmerge"), "actor": ACTOR, "reason": Reason.CORRECTION}
+    return ledger.unmerge(merge, **defaults | options)
 
 
 def make_cards(

@@ -26,6 +26,7 @@ from loyalty.actions.cards import (
     IssueCard,
     Unblock,
 )
+from loyalty.actions.merging import Merge, Unmerge
 from loyalty.actions.movements import Cancel, Reverse, Settle
 from loyalty.actions.programs import ChangePointValue
 from loyalty.actions.remedies import CancelDifference, SettleDifference
@@ -51,6 +52,7 @@ __all__ = [
     "GiveCredit",
     "IssueBatch",
     "IssueCard",
+    "Merge",
     "PayReturn",
     "Preview",
     "Reverse",
@@ -58,6 +60,7 @@ __all__ = [
     "SettleDifference",
     "Unblock",
     "UndoBatch",
+    "Unmerge",
     "rebuilt",
     "still_returnable",
 ]
@@ -79,12 +82,14 @@ _BY_NAME: Mapping[str, type[Action]] = {
         GiveCredit,
         IssueBatch,
         IssueCard,
+        Merge,
         PayReturn,
         Reverse,
         Settle,
         SettleDifference,
         Unblock,
         UndoBatch,
+        Unmerge,
     )
 }
 NAMES = tuple(_BY_NAME)

@@ -24,11 +24,12 @@ from loyalty.models import (
 )
 
 Figures = dict[str, int | str | None]
-"""Named figures: amounts in units (`AMOUNTS`), dates in ISO form, customers by number."""
+"""Named figures: amounts in units (`AMOUNTS`; `card:12` is what is available on that card, in its
+own), dates in ISO form, customers by number."""
 
 AMOUNTS = ("available", "held", "spent", "expired", "removed", "total")
 
-Subject = GiftCard | Operation | Batch | PointValueChange
+Subject = GiftCard | Operation | Batch | PointValueChange | Customer
 """What an action leaves behind that people may want to look at."""
 
 
@@ -199,8 +200,10 @@ def card_figures(card_id: int) -> Figures:
 
 
 def is_owner(identity: Identity, customer: Customer | None) -> bool:
-    """Whether a customer is this person."""
-    return customer is not None and identity.matches(customer.identity)
+    """Whether a customer is this person, also by what those merged into them are known by."""
+    return customer is not None and (
+        identity.matches(customer.identity) or customer.merged.identified_by(identity).exists()
+    )
 
 
 def end_of(day: str, store: Store) -> datetime.datetime | None:

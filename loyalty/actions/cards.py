@@ -49,7 +49,10 @@ class IssueCard(Action):
     def _owner(self) -> Customer | None:
         if self.owner_id is None:
             return None
-        return Customer.objects.filter(pk=self.owner_id, store=self.store).first()
+        found = Customer.objects.filter(pk=self.owner_id, store=self.store)
+        owner = found.select_related("merged_into").first()
+        # Merged since it was asked for: it is for the same person.
+        return owner.person if owner else None
 
     @property
     def store(self) -> Store:
@@ -82,7 +85,7 @@ class IssueCard(Action):
 
     def figures(self) -> Figures:
         """What is outstanding of this program for this owner."""
-        cards = GiftCard.objects.filter(program_id=self.program_id, owner_id=self.owner_id)
+        cards = GiftCard.objects.filter(program_id=self.program_id, owner=self._owner)
         if self.owner_id is None:
             # All bearer cards of a program would be a scan; before there is no card at all.
             return {"available": 0}

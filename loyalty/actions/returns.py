@@ -148,6 +148,7 @@ class PayReturn(Action):
             owner=owner,
             is_reloadable=True,
             status=GiftCard.Status.ACTIVE,
+            merged_into=None,
         )
         named = f"return:{self.order_key}:{self.program_id}:{self.paid_before}"
         return takes_more.order_by("pk").first() or ledger.issue(

@@ -15,9 +15,10 @@ from django.views.decorators.http import require_POST
 from django_stubs_ext import StrOrPromise
 
 from loyalty import approvals
-from loyalty.actions import NAMES, rebuilt
+from loyalty.actions import NAMES, Merge, rebuilt
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, badge, link, linked, moment, shown_moment
 from loyalty.admin.figures import Scale, changes, money_of
+from loyalty.admin.merging import compared
 from loyalty.approvals import ActionRefused
 from loyalty.exceptions import MESSAGES, LedgerError
 from loyalty.models import Approval, AuditAction, Reason
@@ -121,8 +122,11 @@ class ApprovalAdmin(ReadOnlyAdmin[Approval]):
             "is_unfinished": approval.state == State.APPROVED,
         }
         if approval.state == State.WAITING:
+            action = rebuilt(approval.action, approval.parameters)
+            if isinstance(action, Merge):
+                context["merge"] = compared(action.away, action.into)
             try:
-                preview = rebuilt(approval.action, approval.parameters).preview()
+                preview = action.preview()
             except LedgerError as error:
                 context["refusal"] = gettext(error.message)
             else:

@@ -21,9 +21,8 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from loyalty import privacy, roles
-from loyalty.actions import AMOUNTS
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, link, shown_amount
-from loyalty.admin.figures import LABELS, STATES, Change, Scale, changes
+from loyalty.admin.figures import STATES, Change, Scale, changes, is_figure
 from loyalty.admin.formats import shown_money
 from loyalty.admin.limits import shown
 from loyalty.admin.lists import LargeList
@@ -177,7 +176,7 @@ class AuditEventAdmin(LargeList[AuditEvent], ReadOnlyAdmin[AuditEvent]):
 
 def changes_of(event: AuditEvent) -> list[Change]:
     """What was before and after, one row a figure or field."""
-    figures = {*LABELS, *AMOUNTS}
+    figures = {name for name in {**event.before, **event.after} if is_figure(name)}
     rows: list[Change] = []
     money = {name: event.after[name] for name in event.after if name in figures}
     if money and event.currency and (store := event.store or Store.objects.first()):

@@ -34,9 +34,8 @@ class CustomerFormURLs(EditableAdmin[Customer]):
         return [form, *super().get_urls()]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whoever has the permission; nobody for a person who was erased."""
-        is_erased = obj is not None and obj.erased_at is not None
-        return not is_erased and super().has_change_permission(request, obj)
+        """Whoever has the permission; nobody for a person who was erased or merged."""
+        return not (obj and obj.is_nobody) and super().has_change_permission(request, obj)
 
     def fixed_of(self, row: Customer) -> tuple[str, ...]:
         """What is known of the person stays."""

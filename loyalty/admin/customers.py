@@ -22,6 +22,7 @@ from loyalty.admin.base import Recent
 from loyalty.admin.columns import address, linked, moment
 from loyalty.admin.csv import csv_response
 from loyalty.admin.customer_form import CustomerFormURLs
+from loyalty.admin.customer_merges import merged_facts, with_merged
 from loyalty.admin.customer_messages import CustomerMessageURLs, message_buttons
 from loyalty.admin.customer_tiers import CustomerTierURLs, tier_buttons, tier_facts, with_tiers
 from loyalty.admin.filters import DayFilter, RelationFilter
@@ -69,7 +70,7 @@ class CustomerAdmin(
     search_help_text = _("Whole e-mail, document or profile id, or part of a name.")
     export_also = ("name", "profile_id")
     story_template = "admin/customer_page.html"
-    story_related = ("store",)
+    story_related = ("store", "merged_into")
     created = moment("created_at", _("created at"))
     recent = (
         Recent(
@@ -86,8 +87,8 @@ class CustomerAdmin(
         yield Q(name__icontains=term)
 
     def story_rows(self, rows: QuerySet[Customer]) -> QuerySet[Customer]:
-        """Also with their tiers."""
-        return with_tiers(rows)
+        """Also with their tiers, and who was merged into them."""
+        return with_merged(with_tiers(rows))
 
     def get_urls(self) -> list[URLPattern]:
         """The address of the statement as a file, before those of the pages."""
@@ -110,7 +111,8 @@ class CustomerAdmin(
         return {
             "customer": row,
             "tiles": _tiles(found.totals) if found else [],
-            "facts": [*_facts(row), *tier_facts(request, row)],
+            "facts": [*_facts(row), *merged_facts(row), *tier_facts(request, row)],
+            "person": row.merged_into and linked(row.merged_into),
             "cards": cards,
             "all_cards": f"{address(GiftCard, 'changelist')}?owner__id__exact={row.pk}",
             "has_more_cards": has_more,
@@ -118,7 +120,10 @@ class CustomerAdmin(
             "older": found.older if found else None,
             "is_later_page": before is not None,
             "statement_url": _statement_url(request, row),
-            "extra_buttons": [
+            # Of one who was merged all else is done on the other's page.
+            "extra_buttons": []
+            if row.merged_into_id
+            else [
                 *self.form_button(request, row),
                 *message_buttons(request, row),
                 *tier_buttons(request, row),
@@ -211,7 +216,7 @@ def _cards_of(customer: Customer) -> tuple[list[CardLine], bool]:
     lines = [
         CardLine(
             link=linked(card),
-            program=str(card.program),
+            program=_program_of(card),
             badge=card_badge(card),
             available=shown_amount(card.balance.available, card),
             held=shown_amount(card.balance.held, card),
@@ -220,6 +225,13 @@ def _cards_of(customer: Customer) -> tuple[list[CardLine], bool]:
         for card in cards[:_CARDS]
     ]
     return lines, len(cards) > _CARDS
+
+
+def _program_of(card: GiftCard) -> str:
+    """The program; of a wallet whose place another took in a merge, that too."""
+    if card.merged_into_id is None:
+        return str(card.program)
+    return gettext("%(program)s, followed by another wallet") % {"program": card.program}
 
 
 def _lines(lines: Sequence[statements.Line]) -> list[StatementLine]:

@@ -1,7 +1,7 @@
 """The figures of an action before and after, as a table for people."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.utils.dateparse import parse_datetime
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from loyalty.actions import AMOUNTS, Figures
-from loyalty.admin.base import NOTHING, linked, shown_moment
+from loyalty.admin.base import NOTHING, linked, shown_amount, shown_moment
 from loyalty.admin.formats import with_points
 from loyalty.models import (
     Batch,
@@ -40,6 +40,7 @@ LABELS: Mapping[str, StrOrPromise] = {
     "owner": _("owner"),
 }
 _COUNTS = ("cards", "points")
+_CARD = "card:"
 STATES: Mapping[str, StrOrPromise] = {
     state.value: state.label
     for choices in (
@@ -81,14 +82,33 @@ def changes(before: Figures, after: Figures, scale: Scale) -> list[Change]:
         for name in (*LABELS, *(name for name in after if name not in LABELS))
         if name in after and (name == "available" or before.get(name) != after[name])
     ]
+    cards = _cards_of(names)
     return [
         Change(
-            LABELS.get(name, name),
-            _shown(name, before.get(name), scale),
-            _shown(name, after[name], scale),
+            _label(name, cards),
+            _shown_on(cards.get(name), name, before.get(name), scale),
+            _shown_on(cards.get(name), name, after[name], scale),
         )
         for name in names
     ]
+
+
+def _cards_of(names: Iterable[str]) -> dict[str, GiftCard]:
+    keys = [int(name.removeprefix(_CARD)) for name in names if name.startswith(_CARD)]
+    cards = GiftCard.objects.select_related("store", "program").filter(pk__in=keys)
+    return {f"{_CARD}{card.pk}": card for card in cards} if keys else {}
+
+
+def _label(name: str, cards: Mapping[str, GiftCard]) -> StrOrPromise:
+    if card := cards.get(name):
+        words = {"card": card, "program": card.program}
+        return gettext("available on %(card)s (%(program)s)") % words
+    return LABELS.get(name, name)
+
+
+def is_figure(name: str) -> bool:
+    """Whether a figure is read by these rules."""
+    return name in LABELS or name in AMOUNTS or name.startswith(_CARD)
 
 
 def money_of(units: int, scale: Scale) -> str:
@@ -97,6 +117,13 @@ def money_of(units: int, scale: Scale) -> str:
     text = number_format(amount, decimal_pos=scale.exponent, use_l10n=True, force_grouping=True)
     money = f"{scale.currency}\u00a0{text}"
     return with_points(units, scale.program, money) if scale.program else money
+
+
+def _shown_on(card: GiftCard | None, name: str, value: int | str | None, scale: Scale) -> str:
+    """A figure of a card in the card's own digits; any other by its name."""
+    if card is None or value is None:
+        return _shown(name, value, scale)
+    return shown_amount(int(value), card)
 
 
 def _shown(name: str, value: int | str | None, scale: Scale) -> str:

@@ -211,7 +211,9 @@ def _customer(request: HttpRequest, pk: int, *permissions: str) -> Customer:
 
 def _context(request: HttpRequest, customer: Customer, **context: Any) -> dict[str, Any]:
     standing = privacy.standing(customer)
-    refusal = "erased" if customer.erased_at else standing.obstacle
+    refusal = standing.obstacle
+    if customer.is_nobody:
+        refusal = "erased" if customer.erased_at else "merged"
     return {
         **admin.site.each_context(request),
         "customer": customer,

@@ -66,7 +66,12 @@ def card_state(card: GiftCard, grants: Sequence[Grant], *, had_its_purchase: boo
         kind = first.kind if first.kind != "neutral" else "open"
         amount = shown_amount(held, card)
         sentence = _("%(amount)s are held by open purchases.") % {"amount": amount}
-        return State(kind, [*first.sentences, sentence])
+        first = State(kind, [*first.sentences, sentence])
+    if card.merged_into_id:
+        sentence = _(
+            "Another wallet took its place in a merge: only what comes back is still here."
+        )
+        first = State(first.kind, [*first.sentences, sentence])
     return first
 
 

@@ -33,7 +33,8 @@ TITLES: Mapping[str, StrOrPromise] = {
     OperationKind.RENEW: gettext_lazy("Given a new end"),
     OperationKind.EXTEND: gettext_lazy("Validity extended"),
     OperationKind.OWNER: gettext_lazy("Owner changed"),
-    OperationKind.REVERSE: gettext_lazy("Adjustment reversed"),
+    OperationKind.REVERSE: gettext_lazy("Reversed"),
+    OperationKind.TRANSFER: gettext_lazy("Moved between wallets"),
     OperationKind.REVALUE: gettext_lazy("Adjusted to another point value"),
 }
 # What was asked for and refused.
@@ -53,6 +54,7 @@ REFUSED: Mapping[str, StrOrPromise] = {
     OperationKind.OWNER: gettext_lazy("Change of owner refused"),
     OperationKind.REVERSE: gettext_lazy("Reversal refused"),
     OperationKind.REVALUE: gettext_lazy("Adjustment to another point value refused"),
+    OperationKind.TRANSFER: gettext_lazy("Move between wallets refused"),
 }
 
 

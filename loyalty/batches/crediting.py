@@ -36,13 +36,8 @@ def survey(
     comes first.
     """
     seen: set[int] = set()
-    mine = set(
-        Customer.objects.filter(store=program.store_id)
-        .identified_by(own)
-        .values_list("pk", flat=True)
-        if own
-        else ()
-    )
+    known = Customer.objects.filter(store=program.store_id).identified_by(own)
+    mine = set(known.people() if own else ())
     rest = iter(wanted)
     while chunk := list(islice(rest, _CUSTOMERS_A_STATEMENT)):
         obstacles = _obstacles(program, [customer for customer, _units in chunk])
@@ -55,7 +50,10 @@ def survey(
 def _obstacles(program: Program, customers: Sequence[int]) -> dict[int, str]:
     """Why the open wallets of some customers take no credit of the program."""
     open_wallets = GiftCard.objects.filter(
-        store=program.store_id, owner__in=customers, relation_name=program.relation_name
+        store=program.store_id,
+        owner__in=customers,
+        relation_name=program.relation_name,
+        merged_into=None,
     ).exclude(status=GiftCard.Status.CLOSED)
     found = {}
     for wallet in open_wallets.select_related("balance"):
@@ -79,7 +77,8 @@ def credit_chunk(job: Job) -> bool:
 
 def _give(batch: Batch, numbers: Sequence[int], actor: str) -> list[tuple[int, str]]:
     """Give what was not given yet; the numbers that were refused, with the reasons."""
-    rows = batch.owners.filter(number__in=numbers).select_related("customer").order_by("number")
+    rows = batch.owners.filter(number__in=numbers).select_related("customer__merged_into")
+    rows = rows.order_by("number")
     refused = []
     for row in rows:
         if row.credit_id is None and not row.problem:
@@ -116,7 +115,7 @@ def _note_wallet(batch: Batch, row: BatchOwner, actor: str) -> None:
     """The wallet that this credit goes to, whatever happens next."""
     if row.customer.erased_at:
         raise UnknownCustomer
-    wallet = wallets.wallet_of(batch.program, row.customer, actor=actor)
+    wallet = wallets.wallet_of(batch.program, row.customer.person, actor=actor)
     row.problem = _obstacle(batch.program, wallet)
     if not row.problem:
         row.card = wallet
@@ -190,6 +189,11 @@ def outcome(batch: Batch) -> Outcome:
 def _given(batch: Batch) -> QuerySet[Any]:
     """The rows that were credited, with what remains of each: its grant, found by the card."""
     grants = Grant.objects.filter(card=OuterRef("card"), transaction=OuterRef("credit"))
+    # What went on to another wallet when customers were merged is still there.
+    went_on = Grant.objects.filter(
+        came_from__card=OuterRef("card"), came_from__transaction=OuterRef("credit")
+    ).order_by()
+    elsewhere = went_on.values("came_from").values(units=Sum("remaining"))
     return batch.owners.filter(credit__isnull=False).annotate(
-        left=Subquery(grants.values("remaining")[:1])
+        left=Subquery(grants.values("remaining")[:1]) + Coalesce(Subquery(elsewhere), 0)
     )

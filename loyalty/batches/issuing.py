@@ -94,8 +94,8 @@ def _together(batch: Batch, cards: Sequence[NewCard], actor: str) -> None:
 def _missing(batch: Batch, numbers: Sequence[int]) -> list[NewCard]:
     made = set(batch.cards.filter(batch_number__in=numbers).values_list("batch_number", flat=True))
     owners: dict[int, Customer] = {
-        owner.number: owner.customer
-        for owner in batch.owners.filter(number__in=numbers).select_related("customer")
+        owner.number: owner.customer.person
+        for owner in batch.owners.filter(number__in=numbers).select_related("customer__merged_into")
     }
     return [
         NewCard(

@@ -103,11 +103,12 @@ def _look_up(store: Store, chunk: Sequence[_Line]) -> None:
     candidates: dict[tuple[str, str], list[Customer]] = {}
     for key in _KEYS:
         values = {value for line in chunk if (value := getattr(line.identity, key))}
-        for customer in Customer.objects.filter(Q(**{f"{key}__in": values}), store=store):
+        known = Customer.objects.filter(Q(**{f"{key}__in": values}), store=store)
+        for customer in known.select_related("merged_into"):
             candidates.setdefault((key, getattr(customer, key)), []).append(customer)
     for line in chunk:
         found = {
-            customer.pk: customer
+            customer.person.pk: customer.person
             for key in _KEYS
             for customer in candidates.get((key, getattr(line.identity, key)), ())
             if getattr(line.identity, key) and customer.identity.matches(line.identity)

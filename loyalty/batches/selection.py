@@ -51,8 +51,11 @@ class Selection:
 
 
 def chosen(program: Program, selection: Selection) -> QuerySet[Customer]:
-    """The customers of the program's store who are meant, oldest first; nobody who was erased."""
-    people = Customer.objects.filter(store=program.store_id, erased_at=None)
+    """The customers of the program's store who are meant, oldest first.
+
+    Nobody who was erased or merged into another.
+    """
+    people = Customer.objects.filter(store=program.store_id, erased_at=None, merged_into=None)
     if selection.members:
         wallets = GiftCard.objects.filter(owner=OuterRef("pk"), program=program)
         people = people.filter(Exists(wallets.exclude(status=GiftCard.Status.CLOSED)))

@@ -14,6 +14,7 @@ from loyalty.earning.rules import boost_of, rule_of, span
 from loyalty.earning.standing import judge, ladder_of
 from loyalty.earning.tiers import Ladder
 from loyalty.earning.values import PointValues
+from loyalty.exceptions import LedgerBusy
 from loyalty.ledger import locked_in_time
 from loyalty.models import (
     Campaign,
@@ -41,7 +42,11 @@ def decide(program: Program, orders: Sequence[ShopOrder]) -> Customer:
     `LedgerBusy` when a lock was not to be had in time.
     """
     with locked_in_time():
-        customer = Customer.objects.select_for_update(no_key=True).get(shop_orders=orders[0])
+        people = Customer.objects.select_for_update(no_key=True, of=("self",))
+        customer = people.filter(shop_orders=orders[0]).first()
+        if customer is None:
+            # While this waited for the lock they were merged into another customer.
+            raise LedgerBusy
         # What was said of them so far, and their payment, are read under the lock.
         fresh = list(ShopOrder.objects.filter(pk__in=[order.pk for order in orders]))
         case = _Case.of(program, customer, fresh)

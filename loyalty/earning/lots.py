@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from loyalty.earning.values import PointValues
+from loyalty.ledger.transfers import and_later
 from loyalty.models import (
     Bucket,
     Customer,
@@ -28,27 +29,38 @@ def lots_of(program: Program, customer: Customer) -> QuerySet[Grant]:
     """What is left on the customer's wallets of what orders earned; what expired is gone."""
     return Grant.objects.filter(
         Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
-        Q(transaction__isnull=False) | Q(operation__kind=Operation.Kind.REVALUE),
+        Q(transaction__isnull=False)
+        | Q(operation__kind=Operation.Kind.REVALUE)
+        | Q(came_from__isnull=False),
         card__owner=customer,
         card__program=program,
         origin=Origin.EARNING,
         remaining__gt=0,
-    )
+    ).select_related("came_from__came_from")
+
+
+def _first(lot: Grant) -> Grant:
+    """The grant that was given; of money that came from another wallet, that one."""
+    while lot.came_from:
+        lot = lot.came_from
+    return lot
 
 
 def is_own(lot: Grant, earning: Earning, credit_ids: set[int]) -> bool:
     """Whether it is what the order earned, or what a higher point value added to that."""
-    if lot.transaction_id is None:
+    first = _first(lot)
+    if first.transaction_id is None:
         return lot.reference == earning.order.order_id
-    return lot.transaction_id in credit_ids
+    return first.transaction_id in credit_ids
 
 
 def named(lot: Grant) -> dict[str, int | None]:
     """How a take-back names a grant: by its credit, or as what was added to that."""
-    if lot.transaction_id is not None:
-        return {"card_id": lot.card_id, "credit_id": lot.transaction_id}
+    given = _first(lot)
+    if given.transaction_id is not None:
+        return {"card_id": given.card_id, "credit_id": given.transaction_id}
     first = Grant.objects.filter(
-        card=lot.card_id,
+        card=given.card_id,
         origin=lot.origin,
         reference=lot.reference,
         transaction__isnull=False,
@@ -73,7 +85,7 @@ def lost(earning: Earning, credit_ids: set[int], values: PointValues) -> int:
         ),
         card__transactions__in=credit_ids,
     ).distinct()
-    grants = list(found)
+    grants = and_later(list(found))
     ends = {grant.pk: grant.expires_at or FAR for grant in grants}
     moved = Entry.objects.filter(
         card__in={grant.card_id for grant in grants}, grant__in=ends

@@ -48,13 +48,28 @@ def settle(*orders: ShopOrder) -> None:
     Safe to repeat, at once with others, and after a crash at any point: what is written down and
     not done yet is done first, with the same request id. Raises `LedgerBusy`: try again later.
     """
-    if orders[0].customer_id is not None:
+    buyer = _buyer(orders)
+    if buyer is not None:
         for program in earning_programs(orders[0].store_id):
             carry_out(program, decide(program, orders))
-    _look_again(orders)
+    # Of who was merged into another meanwhile they are due at once, for the other.
+    theirs = ShopOrder.objects.filter(customer=buyer)
+    _look_again(orders, theirs)
     for version in {order.version for order in orders}:
         seen = [order.pk for order in orders if order.version == version]
-        ShopOrder.objects.filter(pk__in=seen, version=version).update(settled_version=version)
+        theirs.filter(pk__in=seen, version=version).update(settled_version=version)
+
+
+def _buyer(orders: Sequence[ShopOrder]) -> int | None:
+    """The orders' customer; one who was merged into another gives them to the other."""
+    known = orders[0].customer_id
+    people = Customer.objects.filter(merged_into__isnull=False)
+    merged = people.filter(pk=known).first() if known else None
+    if merged is None:
+        return known
+    found = ShopOrder.objects.filter(pk__in=[order.pk for order in orders], customer=merged)
+    found.update(customer=merged.merged_into)
+    return merged.merged_into_id
 
 
 def carry_out(program: Program, customer: Customer) -> None:
@@ -344,7 +359,7 @@ def _credits(earning: Earning) -> Iterator[int]:
     yield from (each for each in done.values_list("credit_id", flat=True) if each)
 
 
-def _look_again(orders: Sequence[ShopOrder]) -> None:
+def _look_again(orders: Sequence[ShopOrder], theirs: QuerySet[ShopOrder]) -> None:
     """Note when time alone may change something: a delivery is assumed, or an obstacle has gone.
 
     Of these, and of the customer's others that wait for the first time: for what these left them.
@@ -360,9 +375,9 @@ def _look_again(orders: Sequence[ShopOrder]) -> None:
             again = earning.order.invoiced_at + datetime.timedelta(days=days)
         instants[earning.order_id] = min(again, instants.get(earning.order_id, again))
     quiet = [order.pk for order in orders if order.pk not in instants]
-    ShopOrder.objects.filter(pk__in=quiet, due_at__isnull=False).update(due_at=None)
+    theirs.filter(pk__in=quiet, due_at__isnull=False).update(due_at=None)
     for pk, again in instants.items():
-        ShopOrder.objects.filter(pk=pk).update(due_at=again)
+        theirs.filter(pk=pk).update(due_at=again)
 
 
 def _waiting(orders: Sequence[ShopOrder]) -> QuerySet[Earning]:

@@ -61,9 +61,15 @@ def ladders_of(program: Program, customers: Collection[int]) -> Mapping[int, Lad
     if not schemes:
         return {}
     grants: dict[int, list[TierGrant]] = {}
-    for row in TierGrant.objects.filter(customer__in=customers, program=program):
-        grants.setdefault(row.customer_id, []).append(row)
+    given = TierGrant.objects.filter(_of_people(customers), program=program)
+    for row in given.select_related("customer"):
+        grants.setdefault(row.customer.merged_into_id or row.customer_id, []).append(row)
     return {each: _ladder(program, schemes, grants.get(each, ())) for each in customers}
+
+
+def _of_people(customers: Collection[int]) -> Q:
+    """What was given to these customers, or to whoever was merged into them."""
+    return Q(customer__in=customers) | Q(customer__merged_into__in=customers)
 
 
 def _ladder(program: Program, schemes: Iterable[TierScheme], grants: Iterable[TierGrant]) -> Ladder:
@@ -117,7 +123,8 @@ def held_by(customer: Customer) -> list[Held]:
         schemes.setdefault(row.program, []).append(row)
     if not schemes:
         return []
-    grants = list(TierGrant.objects.filter(customer=customer).select_related("given_by"))
+    of_person = TierGrant.objects.filter(_of_people([customer.pk]))
+    grants = list(of_person.select_related("given_by"))
     found = []
     for program, rows in schemes.items():
         mine = {each.pk: each for each in grants if each.program_id == program.pk}

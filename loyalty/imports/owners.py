@@ -133,8 +133,8 @@ class KnownCustomers:
         # A query for each: an index serves one column, and none an OR of four.
         for name, values in wanted.items():
             found = store.customers.filter(**{f"{name}__in": values}).order_by("pk")
-            for customer in found:
-                self._by_key[name, getattr(customer, name)].append(customer)
+            for customer in found.select_related("merged_into"):
+                self._by_key[name, getattr(customer, name)].append(customer.person)
 
     def all(self) -> set[Customer]:
         """Everybody who was found, whoever of the owners they are."""

@@ -1,7 +1,7 @@
 """The only code that moves money.
 
-Each verb is one durable transaction on one card (`issue_many`, `expire_many`: on many), and happens
-once for each request id:
+Each verb is one durable transaction on one card (`issue_many`, `expire_many`: on many; `merge`,
+`unmerge`: on all cards of two customers), and happens once for each request id:
 
 | verb              | movement                                            |
 |-------------------|-----------------------------------------------------|
@@ -20,12 +20,14 @@ once for each request id:
 | extend            | expired → available, if anything was booked         |
 | renew             | available → expired, if anything is due             |
 | close             | available → removed                                 |
+| merge, unmerge    | available → outside here, outside → available there |
 """
 
 from loyalty.ledger.credits import Expiries, adjust, credit, expire, expire_many
 from loyalty.ledger.durability import locked_in_time, rehearsal
 from loyalty.ledger.idempotency import Recall, StepRecall, recall_purchase, recall_step
 from loyalty.ledger.issuance import NewCard, issue, issue_many
+from loyalty.ledger.merging import merge, unmerge
 from loyalty.ledger.purchases import authorize, cancel, settle
 from loyalty.ledger.revaluing import revalue
 from loyalty.ledger.reversals import reverse
@@ -49,6 +51,7 @@ __all__ = [
     "issue",
     "issue_many",
     "locked_in_time",
+    "merge",
     "recall_purchase",
     "recall_step",
     "rehearsal",
@@ -57,4 +60,5 @@ __all__ = [
     "reverse",
     "settle",
     "unblock",
+    "unmerge",
 ]

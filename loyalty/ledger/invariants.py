@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.transaction import atomic
 
-from loyalty.ledger.promises import INVARIANTS, Invariant
+from loyalty.ledger.links import Invariant
+from loyalty.ledger.promises import INVARIANTS
 
 MAX_ROWS = 20
 

@@ -30,6 +30,7 @@ _UNIQUE: dict[str, type[LedgerError]] = {
     "card_code_in_store": DuplicateCode,
     "card_wallet_of_owner": WalletExists,
     "card_number_in_batch": BatchNumberTaken,
+    "card_owner_not_merged": UnknownCustomer,
     "loyalty_giftcard_public_id_key": RequestConflict,
 }
 
@@ -87,7 +88,8 @@ def issue(
     when that one was issued under another program or with another amount. Raises `DuplicateCode`
     for an imported code that the store already has, `WalletExists` for an owner's second one of a
     relation, `BatchNumberTaken`, `UnknownCustomer` for an owner of another store or one that was
-    erased, `InvalidCode`, `InvalidDates`, `InvalidAmount`, `UnknownCurrency`.
+    erased or merged into another, `InvalidCode`, `InvalidDates`, `InvalidAmount`,
+    `UnknownCurrency`.
     """
     wanted = NewCard(
         amount=amount,
@@ -172,7 +174,7 @@ class _New:
         if end is not None and end <= start:
             raise InvalidDates
         owner = wanted.owner
-        if owner and (owner.store_id != program.store_id or owner.erased_at):
+        if owner and (owner.store_id != program.store_id or owner.is_nobody):
             raise UnknownCustomer
         is_imported = bool(wanted.imported_code)
         code = codes.imported(wanted.imported_code) if is_imported else codes.generate()

@@ -17,7 +17,10 @@ def new_public_id() -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewGrant:
-    """A grant that the operation opens."""
+    """A grant that the operation opens; of money from another card, with the grant it came from.
+
+    `given_at` is when that money was first given; None for now.
+    """
 
     origin: str
     funding: str
@@ -25,6 +28,8 @@ class NewGrant:
     valid_from: datetime.datetime
     expires_at: datetime.datetime | None
     reference: str = ""
+    came_from: int | None = None
+    given_at: datetime.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Request:
     reason: str = ""
     note: str = ""
     reverses_id: int | None = None
+    counterpart_id: int | None = None
     oid: str = field(default_factory=new_public_id)
     # Looked up when it is called: a stopped clock (`loyalty.demo`, tests) must reach it.
     at: datetime.datetime = field(default_factory=lambda: timezone.now())  # noqa: PLW0108

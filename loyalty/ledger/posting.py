@@ -83,6 +83,7 @@ def post(
         note=request.note,
         created_at=request.at,
         reverses_id=request.reverses_id,
+        counterpart_id=request.counterpart_id,
     )
 
 
@@ -295,8 +296,9 @@ class _Statement:
         self._add(
             "operation",
             "INSERT INTO loyalty_operation (oid, card_id, kind, request_id, amount, applied,"
-            " outcome, decline_code, actor, reason, note, created_at, reverses_id, transaction_id)"
-            f" VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {transaction})"
+            " outcome, decline_code, actor, reason, note, created_at, reverses_id, counterpart_id,"
+            " transaction_id)"
+            f" VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {transaction})"
             " RETURNING id, transaction_id",
             request.oid,
             self.position.card_id,
@@ -311,6 +313,7 @@ class _Statement:
             request.note,
             request.at,
             request.reverses_id,
+            request.counterpart_id,
             *parameters,
         )
         if movements:
@@ -334,9 +337,10 @@ class _Statement:
                 self._add(
                     names[grant],
                     "INSERT INTO loyalty_grant (card_id, operation_id, transaction_id, origin,"
-                    " funding, amount, remaining, valid_from, expires_at, reference, created_at)"
+                    " funding, amount, remaining, valid_from, expires_at, reference, came_from_id,"
+                    " created_at)"
                     f" VALUES (%s, (SELECT id FROM operation), {transaction},"
-                    " %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+                    " %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
                     self.position.card_id,
                     *parameters,
                     grant.origin,
@@ -346,7 +350,8 @@ class _Statement:
                     grant.valid_from,
                     grant.expires_at,
                     grant.reference,
-                    self.request.at,
+                    grant.came_from,
+                    grant.given_at or self.request.at,
                 )
         return names
 

@@ -4,21 +4,8 @@ Each is set-based: one pass over the tables, whatever their size. `invariants` a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Invariant:
-    """One promise of the books, and the query that finds what breaks it.
-
-    The query sees `card`, `balance`, `lot` (the grants), `txn`, `operation` and `entry`: the whole
-    tables, or the part of them that is being verified. Each speaks of one card, or is a sum over
-    cards: so books are right when every part of them is. I16 lets no row hide between two parts.
-    """
-
-    name: str
-    meaning: str
-    sql: str
+from loyalty.ledger.links import LINKS, Invariant
 
 
 def _net(bucket: str) -> str:
@@ -42,7 +29,11 @@ _MOVEMENTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "renew": [("available", "expired")],
     "extend": [("expired", "available")],
     "revalue": [("outside", "available"), ("available", "removed")],
-    "reverse": [("available", "removed"), ("removed", "available")],
+    "reverse": [
+        *(("available", "removed"), ("removed", "available")),
+        *(("available", "outside"), ("outside", "available")),
+    ],
+    "transfer": [("available", "outside"), ("outside", "available")],
 }
 _ALLOWED = ", ".join(
     f"('{kind}', '{source}', '{target}')"
@@ -228,21 +219,34 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     Invariant(
         "I10",
-        "in each store and currency, all credit ever given is in the buckets and in the grants",
+        "in each store and currency, all credit ever given is in the buckets and in the grants,"
+        " but for what went on to another card",
         """
         SELECT card.store_id, card.currency, card.exponent, sum(balance.credited) AS credited,
                sum(balance.available::numeric + held + spent + expired + removed) AS in_buckets,
-               coalesce(sum(given.amount), 0) AS in_grants
+               coalesce(sum(given.amount), 0) - coalesce(sum(gone.amount), 0) AS in_grants
         FROM card
         JOIN balance ON balance.card_id = card.id
         LEFT JOIN (
             SELECT card_id, sum(amount) AS amount FROM lot WHERE origin <> 'refund'
             GROUP BY card_id
         ) given ON given.card_id = card.id
+        LEFT JOIN (
+            SELECT operation.card_id, sum(CASE
+                WHEN target = 'outside' THEN entry.amount
+                WHEN source = 'outside' AND operation.id <> lot.operation_id THEN -entry.amount
+                ELSE 0
+            END) AS amount
+            FROM operation
+            JOIN entry ON entry.operation_id = operation.id
+            JOIN lot ON lot.id = entry.grant_id
+            WHERE kind IN ('transfer', 'reverse') GROUP BY operation.card_id
+        ) gone ON gone.card_id = card.id
         GROUP BY card.store_id, card.currency, card.exponent
         HAVING sum(balance.credited)
                <> sum(balance.available::numeric + held + spent + expired + removed)
-            OR sum(balance.credited) <> coalesce(sum(given.amount), 0)
+            OR sum(balance.credited)
+               <> coalesce(sum(given.amount), 0) - coalesce(sum(gone.amount), 0)
         """,
     ),
     Invariant(
@@ -352,7 +356,12 @@ INVARIANTS: Sequence[Invariant] = (
                        AS from_outside,
                    coalesce(sum(amount) FILTER (WHERE landing_grant_id IS NOT NULL), 0)
                        AS from_grants
-            FROM entry WHERE source = 'outside' OR landing_grant_id IS NOT NULL
+            FROM entry
+            WHERE landing_grant_id IS NOT NULL OR (source = 'outside' AND id NOT IN (
+                SELECT back.id FROM operation
+                JOIN entry back ON back.operation_id = operation.id
+                JOIN lot gone ON gone.id = back.grant_id AND gone.operation_id <> operation.id
+                WHERE kind IN ('reverse', 'transfer')))
             GROUP BY entry.card_id, coalesce(landing_grant_id, grant_id)
         ) brought ON brought.grant_id = lot.id AND brought.card_id = lot.card_id
         WHERE (lot.operation_id, lot.operation_id)
@@ -370,66 +379,5 @@ INVARIANTS: Sequence[Invariant] = (
            OR entry.target <> 'available' OR entry.source NOT IN ('held', 'spent', 'removed')
         """,
     ),
-    Invariant(
-        "I15",
-        "a reversal undoes an accepted adjustment of its card as a whole, to the grants that it was"
-        " taken from, and no adjustment is reversed twice",
-        """
-        SELECT reversal.card_id, reversal.id AS operation_id, reversal.reverses_id, adjusted.kind,
-               adjusted.outcome, adjusted.applied AS adjusted, reversal.amount AS reversed,
-               reversal.times, NULL::bigint AS grant_id
-        FROM (
-            SELECT card_id, id, kind, reverses_id, amount,
-                   count(*) FILTER (WHERE outcome = 'ok') OVER (PARTITION BY reverses_id) AS times
-            FROM operation WHERE kind = 'reverse' OR reverses_id IS NOT NULL
-        ) reversal
-        LEFT JOIN operation adjusted
-          ON adjusted.id = reversal.reverses_id AND adjusted.card_id = reversal.card_id
-        WHERE reversal.kind <> 'reverse' OR reversal.times > 1
-           OR (adjusted.kind, adjusted.outcome, adjusted.applied)
-              IS DISTINCT FROM ('adjust', 'ok', reversal.amount)
-        UNION ALL
-        SELECT card_id, operation_id, reverses_id, NULL, NULL, sum(taken), sum(put_back), 1,
-               grant_id
-        FROM (
-            SELECT entry.card_id, operation.id AS operation_id, operation.reverses_id,
-                   entry.grant_id, 0 AS taken, entry.amount AS put_back
-            FROM operation JOIN entry ON entry.operation_id = operation.id
-            WHERE operation.kind = 'reverse' AND entry.source = 'removed'
-            UNION ALL
-            SELECT entry.card_id, operation.id, operation.reverses_id,
-                   entry.grant_id, entry.amount, 0
-            FROM operation JOIN entry ON entry.operation_id = operation.reverses_id
-            WHERE operation.outcome = 'ok' AND entry.target = 'removed'
-        ) moved
-        GROUP BY card_id, operation_id, reverses_id, grant_id
-        HAVING sum(taken) <> sum(put_back)
-        """,
-    ),
-    Invariant(
-        "I16",
-        "what belongs to a card's rows is of the same card: operations, transactions and grants",
-        """
-        SELECT entry.card_id, 'entry ' || entry.seq AS row, parent.card_id AS other_card
-        FROM entry JOIN loyalty_operation parent ON parent.id = entry.operation_id
-        WHERE parent.card_id <> entry.card_id
-        UNION ALL
-        SELECT entry.card_id, 'entry ' || entry.seq, parent.card_id
-        FROM entry
-        JOIN loyalty_grant parent ON parent.id IN (entry.grant_id, entry.landing_grant_id)
-        WHERE parent.card_id <> entry.card_id
-        UNION ALL
-        SELECT entry.card_id, 'entry ' || entry.seq, parent.card_id
-        FROM entry JOIN loyalty_transaction parent ON parent.id = entry.transaction_id
-        WHERE parent.card_id <> entry.card_id
-        UNION ALL
-        SELECT operation.card_id, 'operation ' || operation.id, parent.card_id
-        FROM operation JOIN loyalty_transaction parent ON parent.id = operation.transaction_id
-        WHERE parent.card_id <> operation.card_id
-        UNION ALL
-        SELECT lot.card_id, 'grant ' || lot.id, parent.card_id
-        FROM lot JOIN loyalty_operation parent ON parent.id = lot.operation_id
-        WHERE parent.card_id <> lot.card_id
-        """,
-    ),
+    *LINKS,
 )

@@ -14,6 +14,7 @@ from loyalty.exceptions import (
     ExceedsHold,
     ExceedsTransaction,
     InsufficientBalance,
+    LedgerBusy,
     RedemptionRefused,
     SingleUseCardSpent,
     WrongCurrency,
@@ -26,7 +27,8 @@ from loyalty.ledger.idempotency import check_request_id
 from loyalty.ledger.movements import Movement, NewGrant, NewTransaction, Request
 from loyalty.ledger.position import Lot, Position, lock_card, lock_transaction
 from loyalty.ledger.posting import declines_recorded, post, post_transaction
-from loyalty.models import Bucket, Operation, Origin, Transaction
+from loyalty.ledger.transfers import bring_back, elsewhere
+from loyalty.models import Bucket, Customer, Operation, Origin, Transaction
 from loyalty.money import checked
 from loyalty.redemption import Cart
 
@@ -35,6 +37,15 @@ AUTHORIZE, SETTLE, CANCEL = (
     Operation.Kind.SETTLE,
     Operation.Kind.CANCEL,
 )
+_ROUNDS = 3
+
+
+class _Elsewhere(Exception):
+    """So much of what a cancellation takes back is on another wallet, since owners were merged."""
+
+    def __init__(self, missing: int) -> None:
+        super().__init__()
+        self.missing = missing
 
 
 def authorize(
@@ -124,17 +135,30 @@ def cancel(
     Of a debit, what is held goes back first, then what was spent, to the grants it came from. When
     the whole debit is asked for and only a part is left, that part is given back and is the
     operation's `applied` (known issue 309117). A credit is taken from its own grant, then from
-    others of its funding unless `own_grant_only`. Repeats answer as in `settle`. Raises
-    `ExceedsTransaction` or `CreditSpent` (recorded), never because of expiry or block.
+    others of its funding unless `own_grant_only`; what of it went on to another wallet is brought
+    back first. Repeats answer as in `settle`. Raises `ExceedsTransaction` or `CreditSpent`
+    (recorded), never because of expiry or block.
     """
     checked(amount)
     check_request_id(request_id)
+    for _ in range(_ROUNDS):
+        request = Request(CANCEL, request_id, amount, actor, reason, note)
+        try:
+            return _cancel(transaction, request, own_grant_only=own_grant_only)
+        except _Elsewhere as found:
+            bring_back(transaction, found.missing, actor=actor)
+    raise LedgerBusy
+
+
+def _cancel(transaction: Transaction, request: Request, *, own_grant_only: bool) -> Operation:
+    amount = request.amount
     with durable():
-        position = lock_transaction(transaction, kind=CANCEL, request_id=request_id, amount=amount)
+        position = lock_transaction(
+            transaction, kind=CANCEL, request_id=request.request_id, amount=amount
+        )
         if position.prior:
             return position.prior.first_answer(CANCEL, amount).operation
         target = position.step_of
-        request = Request(CANCEL, request_id, amount, actor, reason, note)
         card_changes: dict[str, object] = {}
         with declines_recorded(position, request, transaction=target):
             if target.kind == Transaction.Kind.DEBIT:
@@ -176,7 +200,10 @@ def _check_bearer(position: Position, buyer: Identity | None, token: str) -> Non
         raise WrongToken
     # A buyer of whom nothing is known that is known of the owner is not held against the shopper.
     if position.is_restricted and buyer and buyer.differs_from(position.owner):
-        raise WrongOwner
+        # Merged customers are still known by what they were known by.
+        others = Customer.objects.filter(merged_into__cards=position.card_id)
+        if not others.identified_by(buyer).exists():
+            raise WrongOwner
     if position.has_open_purchase:
         raise SingleUseCardSpent
 
@@ -270,7 +297,11 @@ def _take_back(
     lots = [own, *sorted(others, key=lambda lot: lot.turn)]
     if own_grant_only:
         lots = [own]
-    if amount > sum(lot.remaining for lot in lots):
+    here, missing = sum(lot.remaining for lot in lots), amount - own.remaining
+    away = elsewhere(credit) if missing > 0 else 0
+    if away and away + here >= amount:
+        raise _Elsewhere(min(missing, away))
+    if amount > here:
         raise CreditSpent
     return [
         Movement(Bucket.AVAILABLE, Bucket.REMOVED, share, lot.id)

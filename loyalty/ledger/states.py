@@ -182,8 +182,8 @@ def change_owner(
 
     Given to the owner that it has, it is recorded and changes nothing. Repeated, it answers as the
     first time, whoever the owner. Raises `UnknownCustomer` for a customer of another store or one
-    that was erased, `WalletExists` when the customer has an open one of the card's relation,
-    `ReasonRequired`; `CardClosed` (recorded).
+    that was erased or merged into another, `WalletExists` when the customer has an open one of the
+    card's relation, `ReasonRequired`; `CardClosed` (recorded).
     """
     if reason not in Reason.values:
         raise ReasonRequired
@@ -205,6 +205,8 @@ def change_owner(
     except IntegrityError as error:
         if "card_wallet_of_owner" in str(error):
             raise WalletExists from error
+        if "card_owner_not_merged" in str(error):
+            raise UnknownCustomer from error
         raise
 
 
@@ -234,10 +236,12 @@ def _check_later(
 
 
 def _check_customer(card_id: int, customer: Customer | None) -> None:
-    """Read anew: a customer may have been erased since the caller looked."""
+    """Read anew: a customer may have been erased or merged since the caller looked."""
     if customer is None:
         return
-    found = Customer.objects.filter(pk=customer.pk, store__cards=card_id, erased_at__isnull=True)
+    found = Customer.objects.filter(
+        pk=customer.pk, store__cards=card_id, erased_at__isnull=True, merged_into=None
+    )
     if not found.exists():
         raise UnknownCustomer
 

@@ -18,6 +18,7 @@ from loyalty.models.books import (
 )
 from loyalty.models.card import GiftCard
 from loyalty.models.customer import Customer
+from loyalty.models.customer_merge import CustomerMerge
 from loyalty.models.earning import Earning, EarningMovement
 from loyalty.models.earning_rule import Campaign, EarningPolicy, EarningRule
 from loyalty.models.entry import Bucket, Entry
@@ -71,6 +72,7 @@ __all__ = [
     "Campaign",
     "ChainLink",
     "Customer",
+    "CustomerMerge",
     "Discrepancy",
     "DiscrepancyKind",
     "Earning",

@@ -32,6 +32,8 @@ class AuditAction(models.TextChoices):
     APPLY_IMPORT = "apply_import", _("apply an import")
     UNDO_BATCH = "undo_batch", _("undo a batch or import")
     POINT_VALUE = "point_value", _("change the point value")
+    MERGE = "merge", _("merge customers")
+    UNMERGE = "unmerge", _("undo a merge of customers")
     TIER_GRANTED = "tier_granted", _("grant a tier")
     APPROVAL_REQUESTED = "approval_requested", _("ask for approval")
     APPROVED = "approved", _("approve")

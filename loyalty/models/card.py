@@ -51,6 +51,18 @@ class GiftCard(models.Model):
     is_restricted = models.BooleanField(_("only for its owner"), default=False)
     is_reloadable = models.BooleanField(_("takes more than one credit"), default=False)
     is_reusable = models.BooleanField(_("allows more than one purchase"), default=True)
+    # The wallet that took this one's place when their owners were merged. What it still holds, or
+    # gets back, stays here.
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="merged",
+        db_index=False,  # nothing looks from there
+        verbose_name=_("merged into"),
+    )
     relation_name = models.CharField(_("relation name"), max_length=100, blank=True)
     caption = models.CharField(_("caption"), max_length=100, blank=True)
     terms_version = models.CharField(_("version of the terms"), max_length=20, blank=True)
@@ -97,7 +109,10 @@ class GiftCard(models.Model):
             # One open wallet per customer and relation: a reward is credited to the one there is.
             models.UniqueConstraint(
                 fields=["store", "owner", "relation_name"],
-                condition=~Q(relation_name="") & Q(owner__isnull=False) & ~Q(status="closed"),
+                condition=~Q(relation_name="")
+                & Q(owner__isnull=False)
+                & ~Q(status="closed")
+                & Q(merged_into=None),
                 name="card_wallet_of_owner",
             ),
             models.CheckConstraint(

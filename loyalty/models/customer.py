@@ -3,11 +3,14 @@
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.identity import Identity
 from loyalty.models.store import Language, Store
+
+IDENTITY = ("email", "document", "corporate_document", "profile_id")
 
 
 class CustomerQuerySet(models.QuerySet["Customer"]):
@@ -16,6 +19,10 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
     def identified_by(self, identity: Identity) -> Self:
         """The customers that an identity matches; nobody for an empty one."""
         return self.filter(identity_filter(identity))
+
+    def people(self) -> QuerySet["Customer", int]:
+        """The keys of who they are now: of one merged into another, the other's."""
+        return self.values_list(Coalesce("merged_into", "pk"), flat=True)
 
 
 def identity_filter(identity: Identity, prefix: str = "") -> Q:
@@ -58,6 +65,17 @@ class Customer(models.Model):
     reminders_stopped_at = models.DateTimeField(
         _("wants no reminders since"), null=True, blank=True, editable=False
     )
+    # The one with whom the person goes on; never one that was merged itself.
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="merged",
+        db_index=False,  # few rows have one
+        verbose_name=_("merged into"),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     erased_at = models.DateTimeField(_("erased at"), null=True, blank=True, editable=False)
 
@@ -70,6 +88,7 @@ class Customer(models.Model):
         permissions = [
             ("export_person", "Can export a person's data"),
             ("erase_person", "Can erase a person"),
+            ("merge_customers", "Can merge customers"),
         ]
         constraints = [
             # An erased person is nobody: nothing is learned about them again.
@@ -80,8 +99,13 @@ class Customer(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["store", "profile_id"],
-                condition=~Q(profile_id=""),
+                # One that was merged keeps what it is found by.
+                condition=~Q(profile_id="") & Q(merged_into=None),
                 name="customer_profile_in_store",
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into=None) | ~Q(merged_into=F("id")),
+                name="customer_merged_into_another",
             ),
         ]
         indexes = [
@@ -89,6 +113,11 @@ class Customer(models.Model):
             models.Index(fields=["store", "document"], name="customer_document"),
             models.Index(
                 fields=["store", "corporate_document"], name="customer_corporate_document"
+            ),
+            models.Index(
+                fields=["merged_into"],
+                condition=Q(merged_into__isnull=False),
+                name="customer_merged",
             ),
         ]
 
@@ -105,8 +134,11 @@ class Customer(models.Model):
             kwargs["update_fields"] = [
                 field.name
                 for field in self._meta.concrete_fields
-                if field.name not in {"id", "erased_at", "reminders_stopped_at"}
+                if field.name not in {"id", "erased_at", "reminders_stopped_at", "merged_into"}
             ]
+            super().save(*args, **kwargs)
+            self.tell_merged()
+            return
         super().save(*args, **kwargs)
 
     @property
@@ -118,6 +150,16 @@ class Customer(models.Model):
             document=self.document,
             corporate_document=self.corporate_document,
         )
+
+    @property
+    def person(self) -> "Customer":
+        """Who this is now: itself, or the customer that it was merged into."""
+        return self.merged_into or self
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether nothing new can be theirs: erased, or merged into another."""
+        return self.erased_at is not None or self.merged_into_id is not None
 
     @property
     def spoken_language(self) -> str:
@@ -140,3 +182,14 @@ class Customer(models.Model):
                 unknown = Customer.objects.filter(pk=self.pk, erased_at=None, **{field: ""})
                 if unknown.update(**{field: value}):
                     setattr(self, field, value)
+                    self.tell_merged(field)
+
+    def tell_merged(self, *fields: str) -> None:
+        """What is known of the person is known of whoever was merged into them.
+
+        So an old e-mail beside a document that contradicts the person's finds nobody.
+        """
+        for field in fields or IDENTITY:
+            if value := getattr(self, field):
+                unknown = Customer.objects.filter(merged_into=self, erased_at=None, **{field: ""})
+                unknown.update(**{field: value})

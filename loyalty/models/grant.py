@@ -27,8 +27,8 @@ class Origin(models.TextChoices):
 class Grant(models.Model):
     """A lot of credit with its own dates; `remaining` is what is available of it, in units.
 
-    Amount, origin and funding never change. Money that is held or spent is out of `remaining` and
-    comes back to the same grant.
+    Amount, origin and funding never change; `created_at` is when it was first given. Money that is
+    held or spent is out of `remaining` and comes back to the same grant.
     """
 
     card = models.ForeignKey(
@@ -57,6 +57,16 @@ class Grant(models.Model):
     valid_from = models.DateTimeField(_("valid from"))
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     reference = models.CharField(_("reference"), max_length=128, blank=True)
+    # The grant of another card whose money this is, with its whole history.
+    came_from = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="went_to",
+        db_index=False,  # few grants have one
+        verbose_name=_("came from"),
+    )
     created_at = models.DateTimeField(_("created at"))
 
     class Meta:
@@ -88,6 +98,11 @@ class Grant(models.Model):
             ),
             models.Index(
                 fields=["valid_from"], condition=Q(origin="earning"), name="grant_earned_start"
+            ),
+            models.Index(
+                fields=["came_from"],
+                condition=Q(came_from__isnull=False),
+                name="grant_came_from",
             ),
         ]
 

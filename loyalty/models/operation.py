@@ -49,6 +49,7 @@ class OperationKind(models.TextChoices):
     OWNER = "owner", _("change of owner")
     REVERSE = "reverse", _("reverse")
     REVALUE = "revalue", _("new point value")
+    TRANSFER = "transfer", _("transfer")
 
 
 class Operation(models.Model):
@@ -95,6 +96,16 @@ class Operation(models.Model):
         db_index=False,  # the unique constraint is its index
         verbose_name=_("reverses"),
     )
+    # Of a transfer that was received: the one on the other card that sent it.
+    counterpart = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="received_as",
+        db_index=False,  # the unique constraint is its index
+        verbose_name=_("sent as"),
+    )
 
     class Meta:
         verbose_name = _("operation")
@@ -111,6 +122,15 @@ class Operation(models.Model):
                 condition=(Q(kind="reverse") & Q(reverses__isnull=False))
                 | (~Q(kind="reverse") & Q(reverses=None)),
                 name="operation_reverses_another",
+            ),
+            models.UniqueConstraint(
+                fields=["counterpart"],
+                condition=Q(counterpart__isnull=False),
+                name="operation_received_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(counterpart=None) | Q(kind="transfer", outcome="ok"),
+                name="operation_received_is_transfer",
             ),
             # The Hub counts by sums: a settlement of another value is another operation.
             models.UniqueConstraint(

@@ -26,7 +26,8 @@ class ShopOrder(models.Model):
     The store announces that something changed (`announced_at`); the order is then read, and the
     newest sight of it is kept, whatever arrives twice or out of order. `version` counts the sights
     that were newer; up to `settled_version` the customer's earnings were brought in line with
-    them. No personal data but the link to the customer, which stays as first found.
+    them. No personal data but the link to the customer, which stays as first found or
+    goes with them when they are merged.
     """
 
     State: TypeAlias = ShopOrderState

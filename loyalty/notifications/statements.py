@@ -23,14 +23,16 @@ _WORDS: Mapping[str, StrOrPromise] = {
     OperationKind.ADJUST: gettext_lazy("Correction"),
     OperationKind.REVERSE: gettext_lazy("Correction taken back"),
     OperationKind.REVALUE: gettext_lazy("New point value"),
+    OperationKind.TRANSFER: gettext_lazy("Moved between wallets"),
     OperationKind.EXTEND: gettext_lazy("Validity extended"),
     OperationKind.CLOSE: gettext_lazy("Card closed"),
 }
 
 
 def accounts_of(customer: Customer) -> list[Account]:
-    """The open cards, newest first, in the active language."""
+    """The open cards, newest first, in the active language; no wallet that another emptied."""
     cards = customer.cards.exclude(status=GiftCard.Status.CLOSED).order_by("-pk")
+    cards = cards.exclude(merged_into__isnull=False, balance__available=0, balance__held=0)
     return [_account(card) for card in cards.select_related("store", "program")[:CARDS]]
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from loyalty.models import Origin, Store
 from loyalty.reports.amounts import finest
-from loyalty.reports.flows import Kind
+from loyalty.reports.flows import Kind, as_issued
 from loyalty.reports.parts import MOVED
 from loyalty.reports.roll_forward import months_between
 from loyalty.reports.sums import covered, one_snapshot, progress
@@ -148,7 +148,7 @@ def _movements(store: Store) -> dict[_Key, int]:
         rows = cursor.fetchall()
     found: dict[_Key, int] = defaultdict(int)
     for issued, month, program, currency, exponent, funding, origin, landing, *buckets in rows:
-        source, target, amount = buckets
+        source, target, amount = as_issued(*buckets)
         kind = Kind(program, currency, funding, origin)
         key = (issued, month, kind, bool(landing), source, target)
         found[key] += finest(int(amount), currency=currency, exponent=exponent)

@@ -31,7 +31,8 @@ class Flow:
     """What moved from bucket to bucket within a period, in the finest units of the currency.
 
     The money left the bucket of `kind`; it came to the bucket of `landing`, which is another kind
-    only for a refund that came after the credit's end. Without a period: before all periods.
+    only for a refund that came after the credit's end. Without a period: before all periods. What
+    a card sent to another is less than nothing from outside: with what that one received, nothing.
     """
 
     period: datetime.date | None
@@ -132,14 +133,20 @@ def _flow(
     target: str,
     amount: int,
 ) -> Flow:
+    source, target, amount = as_issued(source, target, int(amount))
     return Flow(
         period,
         Kind(program_id, currency, funding, origin),
         Kind(program_id, currency, funding, landing_origin or origin),
         source,
         target,
-        finest(int(amount), currency=currency, exponent=exponent),
+        finest(amount, currency=currency, exponent=exponent),
     )
+
+
+def as_issued(source: str, target: str, amount: int) -> tuple[str, str, int]:
+    """A movement to outside as one from there: only transfers have any."""
+    return (target, source, -amount) if target == "outside" else (source, target, amount)
 
 
 def currencies_of(kinds: Iterable[Kind]) -> list[str]:

@@ -33,6 +33,7 @@ CAUSED = """
            coalesce(earning.campaign_id, 0) AS campaign,
            date_trunc('month', moved.day)::date AS month,
            CASE WHEN moved.source = 'outside' THEN moved.amount
+                WHEN moved.target = 'outside' THEN -moved.amount
                 WHEN moved.target = 'removed'
                  AND (operation.kind IN ('cancel', 'revalue') OR step.id IS NOT NULL)
                 THEN -moved.amount
@@ -41,7 +42,7 @@ CAUSED = """
                 ELSE 0 END AS spent,
            (moved.source, moved.target) = ('available', 'held')
            OR moved.source = 'outside' AND moved.origin IN ('earning', 'reward')
-              AND operation.kind <> 'revalue' AS is_active
+              AND operation.kind NOT IN ('revalue', 'transfer', 'reverse') AS is_active
     FROM moved
     JOIN loyalty_program program ON program.id = moved.program_id AND program.kind = 'loyalty'
     JOIN loyalty_operation operation ON operation.id = moved.operation_id

@@ -76,11 +76,14 @@ _MEMBERS = """
            count(*) FILTER (WHERE local >= %(first)s AND local < %(after)s),
            count(*) FILTER (WHERE local < %(after)s), count(*) FILTER (WHERE is_open)
     FROM (
-        SELECT created_at AT TIME ZONE %(zone)s AS local, status <> 'closed' AS is_open
+        SELECT created_at AT TIME ZONE %(zone)s AS local,
+               status <> 'closed' AND merged_into_id IS NULL AS is_open
         FROM loyalty_giftcard WHERE program_id = %(program)s
     ) wallet GROUP BY 1 ORDER BY 1
 """
 _OWED = {Bucket.AVAILABLE, Bucket.HELD}
+# What one wallet sends for outside another receives from there.
+_BETWEEN_WALLETS = {OperationKind.TRANSFER, OperationKind.REVERSE}
 
 
 class StillSumming(Exception):
@@ -348,6 +351,8 @@ class _Movement:
             return "", 0
         if self.verb == OperationKind.REVALUE:
             return "revalued", -1 if self.source in _OWED else 1
+        if Bucket.OUTSIDE in {self.source, self.target} and self.verb in _BETWEEN_WALLETS:
+            return "", 0
         if self.source in _OWED:
             return self._left(), 1
         if self.target in _OWED:

@@ -26,6 +26,7 @@ from tests.builders import (
     make_card,
     make_credit,
     make_customer,
+    make_merge,
     make_points_program,
     make_purchase,
     make_reversal,
@@ -49,6 +50,9 @@ def make_books() -> Contents:
     make_reversal(make_adjustment(card, -10))
     make_wallet(make_points_program(owner.store, name="Second"), balance=10, owner=owner)
     make_wallet(make_points_program(), balance=10)
+    twin = make_customer(owner.store, profile_id="", document="", email="twin@example.com")
+    make_wallet(program, balance=30, owner=twin, relation_name="loyalty-program")
+    make_merge(twin, owner)
     make_back_office(owner)
     run("SET CONSTRAINTS ALL IMMEDIATE")  # TRUNCATE would be refused for pending checks
     return contents()

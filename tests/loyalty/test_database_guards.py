@@ -176,6 +176,16 @@ REFUSED += [
         copy("loyalty_operation", "kind = 'reverse'", **NEW_OPERATION),
     ),
     (
+        "operation_received_once",
+        "received twice",
+        copy("loyalty_operation", "counterpart_id IS NOT NULL", **NEW_OPERATION),
+    ),
+    (
+        "operation_received_is_transfer",
+        "a credit that was sent",
+        copy("loyalty_operation", "kind = 'credit'", **NEW_OPERATION, counterpart_id="id"),
+    ),
+    (
         "operation_reverses_another",
         "a reversal of nothing",
         copy("loyalty_operation", "kind = 'reverse'", **NEW_OPERATION, reverses_id="NULL"),
@@ -303,6 +313,11 @@ REFUSED += [
         "a profile twice",
         update("loyalty_customer", "profile_id = 'P2'"),
     ),
+    (
+        "customer_merged_into_another",
+        "merged into themselves",
+        update("loyalty_customer", "merged_into_id = id"),
+    ),
     ("program_name_in_store", "a name twice", update("loyalty_program", "name = 'Second'")),
     ("program_finer_digits", "five digits finer", update("loyalty_program", "finer_digits = 5")),
     (
@@ -412,6 +427,7 @@ FIXED = {
         "origin": "'refund'",
         "funding": "'paid'",
         "amount": "amount + 1",
+        "came_from_id": "id",
         "created_at": "created_at - interval '1 day'",
     },
     "loyalty_transaction": {
@@ -485,7 +501,24 @@ def test_has_no_trigger_that_is_not_tried_here() -> None:
         *(f"{table}_fixed" for table in FIXED),
         "loyalty_giftcard_fixed_too",
         "loyalty_program_point_value",  # tests/loyalty/test_point_value_guards.py
+        "loyalty_grant_fixed_too",
+        "loyalty_giftcard_owner_not_merged",
     }
+
+
+@pytest.mark.parametrize("change", ["given", "issued"])
+def test_a_card_is_not_given_to_who_was_merged(change: str, books: Contents) -> None:
+    merged = "(SELECT id FROM loyalty_customer WHERE merged_into_id IS NOT NULL)"
+    sql = (
+        update("loyalty_giftcard", f"owner_id = {merged}")
+        if change == "given"
+        else copy("loyalty_giftcard", public_id="'new'", code_digest="'new'", owner_id=merged)
+    )
+
+    with pytest.raises(IntegrityError, match="card_owner_not_merged"):
+        run(sql)
+
+    assert contents() == books
 
 
 @pytest.mark.parametrize("model", [Balance, Entry, GiftCard, Grant, Operation, Transaction])

@@ -64,7 +64,7 @@ def test_tells_everything_that_happens_to_credit_and_the_books_are_right(db: Non
     assert violations() == []
     assert {kind for kind, outcome in operations if outcome == Outcome.OK} == set(
         Operation.Kind.values
-    ) - {"extend", "owner", "reverse", "revalue"}
+    ) - {"extend", "owner", "reverse", "revalue", "transfer"}
     assert declines >= {
         "insufficient_balance",
         "wrong_owner",

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import IntegrityError
 from django.utils import timezone, translation
 
-from loyalty import earning, lookup, notifications, privacy, wallets
+from loyalty import audit, earning, lookup, notifications, privacy, wallets
 from loyalty.audit import Actor
 from loyalty.identity import Identity
 from loyalty.models import Approval, AuditAction, AuditEvent, Batch, Customer, ImportFile
@@ -27,6 +27,7 @@ from tests.builders import (
     make_card,
     make_customer,
     make_hold,
+    make_merge,
     make_program,
     make_purchase,
     make_store,
@@ -368,3 +369,45 @@ def test_a_copy_names_the_messages_and_the_wishes(ana: Customer, actor: Actor) -
         None,
     )
     assert facts["person"]["wants_no_reminders_since"] is not None
+
+
+# --- Merged customers ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def before_ana(ana: Customer) -> Customer:
+    """Who Ana was under another e-mail, merged into her."""
+    blank = dict.fromkeys(("name", "document", "corporate_document", "profile_id"), "")
+    known = make_customer(ana.store, **blank | {"email": "old@example.com"})
+    make_card(make_program(ana.store), balance=10_00, owner=known)
+    audit.record(AuditAction.CHANGED, None, customer=known)
+    make_merge(known, ana)
+    return Customer.objects.get(pk=known.pk)
+
+
+def test_a_copy_is_of_all_that_a_person_was(
+    ana: Customer, before_ana: Customer, actor: Actor
+) -> None:
+    facts = privacy.export(ana, actor=actor)
+
+    [also] = facts["also_known_as"]
+    assert also == WHO | {"email": "old@example.com", "name": ""}
+    assert [card["amounts"]["available"] for card in facts["cards"]] == ["10.00"]
+    assert [each["action"] for each in facts["actions_of_staff"]] == ["changed"]
+
+
+def test_forgetting_a_person_forgets_all_that_they_were(
+    ana: Customer, before_ana: Customer, actor: Actor
+) -> None:
+    privacy.erase(ana, reason="asked", actor=actor)
+
+    assert identity_of(ana) == identity_of(before_ana) == [""] * len(WHO)
+    erased = Customer.objects.filter(erased_at__isnull=False)
+    assert set(erased) == {ana, before_ana}
+    assert lookup.cards_of(ana.store_id, Identity(email="old@example.com")) == []
+
+
+def test_who_was_merged_is_forgotten_only_with_who_they_are(
+    ana: Customer, before_ana: Customer, actor: Actor
+) -> None:
+    assert_refused(before_ana, actor, "merged")

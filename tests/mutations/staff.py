@@ -27,11 +27,11 @@ STAFF = [
                 "",
             ),
             "a card is issued to a customer of another store": (
-                "if owner and (owner.store_id != program.store_id or owner.erased_at):",
-                "if owner and owner.erased_at:",
+                "if owner and (owner.store_id != program.store_id or owner.is_nobody):",
+                "if owner and owner.is_nobody:",
             ),
             "a card is issued to a customer who was erased": (
-                "if owner and (owner.store_id != program.store_id or owner.erased_at):",
+                "if owner and (owner.store_id != program.store_id or owner.is_nobody):",
                 "if owner and owner.store_id != program.store_id:",
             ),
             "an id of another amount is the same request": (

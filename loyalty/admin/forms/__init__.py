@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from django.db.models import Model
 
-from loyalty.admin.forms import batches, cards, credit, differences, movements, programs, returns
+from loyalty.admin.forms import (
+    batches,
+    cards,
+    credit,
+    differences,
+    merging,
+    movements,
+    programs,
+    returns,
+)
 from loyalty.admin.forms.base import FIELD_OF, ActionForm
 from loyalty.models import (
     Batch,
@@ -20,7 +29,7 @@ from loyalty.models import (
 __all__ = ["FIELD_OF", "FORMS", "ActionForm"]
 
 FORMS: Mapping[type[Model], Sequence[type[ActionForm]]] = {
-    Customer: [credit.GiveForm],
+    Customer: [credit.GiveForm, merging.MergeForm, merging.UnmergeForm],
     Program: [credit.IssueForm, programs.PointValueForm],
     GiftCard: [
         credit.CreditForm,

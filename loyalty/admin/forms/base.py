@@ -29,6 +29,9 @@ FIELD_OF: Mapping[str, str] = {
     "import_waits": "value",
     "wallet_exists": "owner",
     "unknown_customer": "owner",
+    "same_customer": "other",
+    "identities_differ": "other",
+    "already_merged": "other",
 }
 
 
@@ -46,6 +49,11 @@ class ActionForm(forms.Form):
     is_danger: ClassVar[bool] = False
     needs_note: ClassVar[bool] = False
     about_template: ClassVar[str] = ""
+    # Why another person has to decide, however little is at stake (`Action.is_unproven`).
+    why_another: ClassVar[StrOrPromise] = _(
+        "The store has not said that this order is canceled, so that its goods may be on the way."
+        " It will wait until another person decides; nothing moves before that."
+    )
 
     reason = forms.ChoiceField(label=_("Reason"), choices=[("", "---------"), *Reason.choices])
     note = forms.CharField(
@@ -109,7 +117,7 @@ class OwnerField(forms.CharField):
         # A profile id has no form of its own: whatever was typed may be one.
         meant = Identity.of(profile_id=text, email=text, document="" if "@" in text else text)
         customers = Customer.objects.filter(store=self.store).identified_by(meant)
-        found = list(customers[:2])
+        found = list(Customer.objects.filter(pk__in=customers.people())[:2])
         if not found:
             raise ValidationError(
                 _("This store has no such customer. Add the customer first, then come back."),

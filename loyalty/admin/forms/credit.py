@@ -93,7 +93,7 @@ class GiveForm(ActionForm):
     def __init__(self, row: Customer, **options: Any) -> None:
         super().__init__(row, **options)
         self.cards = list(
-            row.cards.filter(is_reloadable=True, status=GiftCard.Status.ACTIVE)
+            row.cards.filter(is_reloadable=True, status=GiftCard.Status.ACTIVE, merged_into=None)
             .exclude(expires_at__lte=timezone.now())
             .select_related("program__store", "balance")[:50]
         )
@@ -126,8 +126,8 @@ class GiveForm(ActionForm):
 
     @classmethod
     def applies_to(cls, row: Customer) -> bool:
-        """A customer who was not erased."""
-        return row.erased_at is None
+        """A customer who was neither erased nor merged into another."""
+        return not row.is_nobody
 
     def action(self) -> Action:
         """Credit on the chosen card, or a new card."""

@@ -47,7 +47,7 @@ class CustomerForm(forms.ModelForm[Customer]):
             message = _("This is you. Another person has to do it.")
             raise ValidationError(message, code="own")
         others = Customer.objects.filter(store=store).identified_by(meant)
-        if others.exclude(pk=self.instance.pk).exists():
+        if set(others.people()) - {self.instance.pk}:
             message = _("The store has a customer with one of these. Search it above.")
             raise ValidationError(message, code="known")
         return data

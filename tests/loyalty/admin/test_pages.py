@@ -78,6 +78,7 @@ HIDDEN = {
     "BookJoined": "sums that a program's members are made of",
     "BookActive": "which wallets are counted in a month",
     "BookProgress": "how far the sums are",
+    "CustomerMerge": "on the pages of both customers",
     "MessageText": "on the page of the program's messages",
     "ReminderProgress": "how far the reminders are",
     "PeriodicWork": "the page of periodic work",

@@ -13,8 +13,9 @@ from django.db import IntegrityError, connection, connections
 from loyalty import ledger
 from loyalty.exceptions import InsufficientBalance
 from loyalty.ledger.invariants import violations
-from loyalty.ledger.promises import INVARIANTS, Invariant
-from loyalty.models import GiftCard
+from loyalty.ledger.links import Invariant
+from loyalty.ledger.promises import INVARIANTS
+from loyalty.models import CustomerMerge, GiftCard
 from tests import builders
 
 NOW = datetime.datetime(2026, 3, 10, 15, tzinfo=datetime.UTC)
@@ -333,8 +334,103 @@ def test_damage_is_found_by_the_invariants_that_it_breaks(card: GiftCard, name: 
 
 def test_each_invariant_is_broken_by_some_damage() -> None:
     of_one_card = set().union(*(names for _, names in DAMAGE.values()))
-    assert of_one_card | {"I16"} == {invariant.name for invariant in INVARIANTS}
-    assert [invariant.name for invariant in INVARIANTS] == [f"I{n}" for n in range(1, 17)]
+    of_two = set().union(*(names for _, names in DAMAGE_TO_TRANSFERS.values()))
+    assert of_one_card | of_two | {"I16"} == {invariant.name for invariant in INVARIANTS}
+    assert [invariant.name for invariant in INVARIANTS] == [f"I{n}" for n in range(1, 18)]
+
+
+SENT = "(SELECT id FROM loyalty_operation WHERE kind = 'transfer' AND counterpart_id IS NULL)"
+RECEIVED = "(SELECT id FROM loyalty_operation WHERE counterpart_id IS NOT NULL)"
+ARRIVED = "(SELECT max(id) FROM loyalty_grant WHERE came_from_id IS NOT NULL)"
+
+# As above, to two cards of which one sent money to the other.
+DAMAGE_TO_TRANSFERS: dict[str, tuple[str, set[str]]] = {
+    "more received than was sent, the card's own books in order": (
+        (
+            f"UPDATE loyalty_operation SET amount = amount + 1, applied = applied + 1"
+            f" WHERE id = {RECEIVED};"
+            f"UPDATE loyalty_entry SET amount = amount + 1, available_after = available_after + 1"
+            f" WHERE grant_id = {ARRIVED};"
+            f"UPDATE loyalty_grant SET amount = amount + 1, remaining = remaining + 1"
+            f" WHERE id = {ARRIVED};"
+            "UPDATE loyalty_balance SET available = available + 1, credited = credited + 1"
+            f" WHERE card_id = (SELECT card_id FROM loyalty_grant WHERE id = {ARRIVED})"
+        ),
+        {"I17"},
+    ),
+    "sent, and received by nobody": (
+        f"UPDATE loyalty_operation SET counterpart_id = NULL WHERE id = {RECEIVED}",
+        {"I17"},
+    ),
+    "received from what is no transfer": (
+        (
+            "UPDATE loyalty_operation SET counterpart_id = (SELECT min(id) FROM loyalty_operation)"
+            f" WHERE id = {RECEIVED}"
+        ),
+        {"I17"},
+    ),
+    "promotional money that became paid on the way": (
+        f"UPDATE loyalty_grant SET funding = 'paid' WHERE id = {ARRIVED}",
+        {"I17"},
+    ),
+    "money of one grant that arrived as another's": (
+        (
+            "UPDATE loyalty_grant SET came_from_id = (SELECT min(id) FROM loyalty_grant)"
+            f" WHERE id = {ARRIVED}"
+        ),
+        {"I17"},
+    ),
+    "money that came from nowhere on the way": (
+        f"UPDATE loyalty_grant SET came_from_id = NULL WHERE id = {ARRIVED}",
+        {"I17"},
+    ),
+    "a transfer with its direction turned round": (
+        f"UPDATE loyalty_entry SET source = target, target = source WHERE operation_id = {SENT}",
+        {"I2", "I4", "I10", "I13", "I17"},
+    ),
+}
+
+
+@pytest.fixture
+def two_cards() -> list[GiftCard]:
+    """A wallet that sent what it had to another; each grant arrived."""
+    program = builders.make_program(relation_name="loyalty-program", is_reloadable=True)
+    owner, stays = (
+        builders.make_customer(program.store, profile_id="", document="") for _ in range(2)
+    )
+    source = builders.make_wallet(program, balance=100, owner=owner)
+    builders.make_credit(source, 50, funding="promotional")
+    target = builders.make_wallet(program, balance=7, owner=stays)
+    builders.make_merge(owner, stays)
+    return [source, target]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", DAMAGE_TO_TRANSFERS)
+def test_damage_to_a_transfer_is_found(two_cards: list[GiftCard], name: str) -> None:
+    sql, expected = DAMAGE_TO_TRANSFERS[name]
+
+    damage(sql)
+
+    assert broken() == expected
+    assert broken(store_id=two_cards[0].store_id) == expected
+    assert "I17" in {each for card in two_cards for each in broken([card.pk])}
+
+
+@pytest.mark.django_db
+def test_a_transfer_of_which_one_leg_was_reversed_is_found(two_cards: list[GiftCard]) -> None:
+    source, target = two_cards
+    made = CustomerMerge.objects.get()
+    builders.make_unmerge(made)
+    assert violations() == []
+
+    damage(
+        "UPDATE loyalty_operation SET reverses_id = (SELECT min(id) FROM loyalty_operation)"
+        f" WHERE kind = 'reverse' AND card_id = {target.pk}"
+    )
+
+    assert broken([source.pk]) == {"I17"}
+    assert {"I15", "I17"} <= broken()
 
 
 @pytest.mark.django_db

@@ -13,7 +13,7 @@ from loyalty import exceptions, ledger
 from loyalty.exceptions import Decline, LedgerError
 from loyalty.identity import Identity
 from loyalty.ledger.idempotency import DECLINES
-from loyalty.models import Bucket, Entry, GiftCard, Operation
+from loyalty.models import Bucket, CustomerMerge, Entry, GiftCard, Operation
 from loyalty.money import MAX_UNITS
 from tests.builders import (
     fresh,
@@ -29,11 +29,13 @@ from tests.builders import (
     make_expired_card,
     make_extension,
     make_hold,
+    make_merge,
     make_program,
     make_purchase,
     make_renewal,
     make_reversal,
     make_settlement,
+    make_unmerge,
     make_wallet,
     new_id,
 )
@@ -63,9 +65,13 @@ def name(row: str) -> str:
 
 def kind(row: str) -> str:
     """What its operations are called."""
-    return {"issue_many": "issue", "expire_many": "expire", "change_owner": "owner"}.get(
-        name(row), name(row)
-    )
+    return {
+        "issue_many": "issue",
+        "expire_many": "expire",
+        "change_owner": "owner",
+        "merge": "transfer",
+        "unmerge": "reverse",
+    }.get(name(row), name(row))
 
 
 VERBS = {plain(row[0]): row for row in rows("## Verbs")}
@@ -195,6 +201,18 @@ def reverse() -> None:
     make_reversal(make_adjustment(card, -10))
 
 
+def merge() -> CustomerMerge:
+    program = make_program(relation_name="loyalty-program")
+    owner, stays = (make_customer(program.store, profile_id="", document="") for _ in range(2))
+    make_wallet(program, balance=100, owner=owner)
+    make_wallet(program, owner=stays)
+    return make_merge(owner, stays)
+
+
+def unmerge() -> None:
+    make_unmerge(merge())
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("verb", "drive"),
@@ -217,6 +235,8 @@ def reverse() -> None:
         ("change_owner", change_owner),
         ("revalue", revalue),
         ("reverse", reverse),
+        ("merge", merge),
+        ("unmerge", unmerge),
     ],
 )
 def test_says_what_moves_in(verb: str, drive: Callable[[], None]) -> None:

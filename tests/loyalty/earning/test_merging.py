@@ -1,0 +1,139 @@
+"""What two customers earned when they turn out to be one: take-backs, tiers, what is pending."""
+
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+
+from loyalty import earning
+from loyalty.ledger.invariants import violations
+from loyalty.models import Customer, Earning, Program, ShopOrder, TierStanding
+from tests.builders import buckets, make_customer, make_merge, make_unmerge, make_wallet
+from tests.loyalty.earning.builders import (
+    DAY,
+    START,
+    an_order,
+    canceled,
+    invoiced,
+    make_earning_program,
+    make_rule,
+    make_scheme,
+    points,
+    returned,
+    take,
+)
+
+pytestmark = pytest.mark.django_db
+
+POINT = 25
+
+
+@pytest.fixture(autouse=True)
+def books_are_right_afterwards(db: None) -> Iterator[None]:
+    yield
+    assert violations() == []
+
+
+@pytest.fixture
+def program() -> Program:
+    program = make_earning_program()
+    make_rule(program)
+    return program
+
+
+@pytest.fixture
+def ana(program: Program) -> Customer:
+    """Who bought as whoever has this e-mail."""
+    return make_customer(program.store, document="", email="ana@example.com")
+
+
+@pytest.fixture
+def twin(program: Program) -> Customer:
+    return make_customer(program.store, profile_id="")
+
+
+def settle_due(program: Program) -> None:
+    """What the worker does next."""
+    for order in ShopOrder.objects.filter(store=program.store, due_at__isnull=False):
+        earning.settle(order)
+
+
+@time_machine.travel(START + 20 * DAY, tick=False)
+def test_what_is_returned_is_taken_from_where_its_points_went(
+    program: Program, ana: Customer, twin: Customer
+) -> None:
+    order = invoiced(an_order(100_00))
+    take(program.store, order)
+    source = ana.cards.get()
+    target = make_wallet(program, owner=twin, balance=7)
+    make_merge(ana, twin)
+    assert buckets(target)["available"] == 100 * POINT + 7
+
+    take(program.store, returned(order, 40_00))
+
+    assert points(program, twin) == {"due": 60, "credited": 100, "taken": 40}
+    assert buckets(target)["available"] == 60 * POINT + 7
+    assert buckets(source) == {"credited": 40 * POINT, "removed": 40 * POINT}
+
+
+@time_machine.travel(START + 20 * DAY, tick=False)
+def test_points_of_an_order_canceled_after_two_merges_are_found(
+    program: Program, ana: Customer, twin: Customer
+) -> None:
+    order = invoiced(an_order(100_00))
+    take(program.store, order)
+    third = make_customer(program.store, profile_id="", document="")
+    wallets = [make_wallet(program, owner=owner) for owner in (twin, third)]
+    make_merge(ana, twin)
+    make_merge(twin, third)
+
+    take(program.store, canceled(order, after=30 * DAY))
+
+    assert points(program) == {"credited": 100, "taken": 100}
+    assert [buckets(card) for card in wallets] == [{}, {}]
+
+
+@time_machine.travel(START + 20 * DAY, tick=False)
+def test_what_is_pending_is_credited_to_who_stays(
+    program: Program, ana: Customer, twin: Customer
+) -> None:
+    order = an_order(100_00)
+    take(program.store, order)
+    target = make_wallet(program, owner=twin)
+    make_merge(ana, twin)
+
+    take(program.store, invoiced(order))
+
+    assert Earning.objects.get().state == "credited"
+    assert buckets(target) == {"credited": 100 * POINT, "available": 100 * POINT}
+    assert not ana.cards.exists()
+
+
+@time_machine.travel(START + DAY, tick=False)
+def test_tiers_follow_from_the_orders_of_both_and_from_each_again_when_undone(
+    program: Program, ana: Customer, twin: Customer
+) -> None:
+    make_scheme(program)
+    take(program.store, an_order(60_00, buyer=ana.identity))
+    take(program.store, an_order(60_00, buyer=twin.identity))
+    made = make_merge(ana, twin)
+
+    settle_due(program)
+
+    standing = TierStanding.objects.get(customer=twin)
+    assert (standing.tier, standing.counted) == ("Silver", 120_00)
+    make_unmerge(made)
+    settle_due(program)
+    counted = TierStanding.objects.order_by("customer").values_list("tier", "counted")
+    assert list(counted) == [("", 60_00), ("", 60_00)]
+
+
+@time_machine.travel(START + DAY, tick=False)
+def test_an_order_found_after_the_merge_is_of_who_stays(
+    program: Program, ana: Customer, twin: Customer
+) -> None:
+    make_merge(ana, twin)
+
+    take(program.store, an_order(100_00))
+
+    assert ShopOrder.objects.get().customer == twin
