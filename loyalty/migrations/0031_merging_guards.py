@@ -44,6 +44,6 @@ STATEMENTS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalty", "0029_merging")]
+    dependencies = [("loyalty", "0030_merging")]
 
     operations = [migrations.RunSQL(sql, reverse_sql=undo) for sql, undo in STATEMENTS]
