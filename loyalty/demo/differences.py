@@ -37,6 +37,7 @@ def differences(shop: Shop) -> Story:
         actor=shop.vtex,
         amount=2 * sum(shop.plan.prices),
         owner=shop.customer(4),
+        public_id=shop.card_id("differences"),
     )
     for kind, price in zip(_STEPS, shop.plan.prices, strict=False):
         moment = shop.later(moment, 1, dice)

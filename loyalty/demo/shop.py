@@ -156,6 +156,10 @@ class Shop:
         """The customers in turn."""
         return self.customers[number % len(self.customers)]
 
+    def card_id(self, story: str, number: int = 0) -> str:
+        """The id of a story's card: told again after an interruption, it is the same card."""
+        return Dice(f"{self.plan.account} {story} card {number}").hexadecimal(32)
+
     def units(self, amount: int, card: GiftCard) -> int:
         """An amount of the store's currency in the units of a card of this store."""
         finer: int = card.program.finer_digits

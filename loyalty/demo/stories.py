@@ -80,6 +80,7 @@ def gift_card(shop: Shop, number: int) -> Story:
         owner=shop.customer(number) if number % 3 == 1 else None,
         imported_code=f"{shop.plan.account.upper()}-{7001 + number}" if is_imported else "",
         valid_from=shop.now + 10 * _DAY if number in _FOR_LATER else None,
+        public_id=shop.card_id("gift", number),
         reason=Reason.MIGRATION if is_imported else "",
     )
     if is_shown or number in _FOR_LATER:
@@ -107,6 +108,7 @@ def return_credit(shop: Shop, number: int) -> Story:
         owner=shop.customer(number),
         reason=Reason.RETURN,
         note=f"Order {order}",
+        public_id=shop.card_id("return", number),
     )
     match number % 5:
         case 0 | 3 if number:
@@ -170,6 +172,7 @@ def promotion(shop: Shop, number: int) -> Story:
         amount=dice.pick(shop.plan.gifts[:3]) // 2,
         owner=shop.customer(number * 2 + 1),
         reason=Reason.CAMPAIGN,
+        public_id=shop.card_id("promotion", number),
     )
     match number % 4:
         case 0:

@@ -33,6 +33,7 @@ from loyalty.ledger.transfers import (
     Asked,
     all_that_lives,
     hand_over,
+    is_being_revalued,
     legs_of,
     return_leg,
 )
@@ -41,7 +42,6 @@ from loyalty.models import (
     CustomerMerge,
     GiftCard,
     Operation,
-    PointValueChange,
     Reason,
     ShopOrder,
 )
@@ -246,14 +246,17 @@ def _transfer(source: Position, target: Position, asked: Asked) -> None:
         return
     if source.is_blocked or target.is_blocked:
         raise WalletBlocked
-    _refuse_while_revalued(source)
+    if is_being_revalued(source):
+        raise PointValueUnderWay
     hand_over(source, target, shares, asked)
 
 
-def _refuse_while_revalued(card: Position) -> None:
-    """Of two cards one may be adjusted to another point value already, and the other not yet."""
-    if PointValueChange.objects.filter(program=card.program_id, finished_at=None).exists():
-        raise PointValueUnderWay
+def _is_revalued_since(received: Operation) -> bool:
+    """Whether what came was adjusted to another point value: that part would stay where it is."""
+    later = Operation.objects.filter(
+        card=received.card_id, kind=Operation.Kind.REVALUE, pk__gt=received.pk
+    )
+    return later.exists()
 
 
 def _become_one(made: CustomerMerge, customer: Customer, into: Customer) -> None:
@@ -313,7 +316,10 @@ def _take_apart(
         source, target = locked.positions[sent.card_id], locked.positions[received.card_id]
         if source.is_blocked or target.is_blocked:
             raise WalletBlocked
-        _refuse_while_revalued(source)
+        if is_being_revalued(source):
+            raise PointValueUnderWay
+        if _is_revalued_since(received):
+            raise MergeTouched
         if source.is_closed or not return_leg(source, target, sent, received, asked):
             raise MergeTouched
     for card_id, wallet in sorted(places.items()):

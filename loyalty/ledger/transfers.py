@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from loyalty.exceptions import BalanceLimitExceeded
+from loyalty.exceptions import BalanceLimitExceeded, LedgerBusy
 from loyalty.ledger.credits import expired
 from loyalty.ledger.durability import durable
 from loyalty.ledger.movements import Movement, NewGrant, Request
 from loyalty.ledger.position import Lot, Position, lock_card
 from loyalty.ledger.posting import post
-from loyalty.models import Bucket, Grant, Operation, Transaction
+from loyalty.models import Bucket, Grant, Operation, PointValueChange, Transaction
 from loyalty.money import MAX_UNITS
 
 TRANSFER, RENEW = Operation.Kind.TRANSFER, Operation.Kind.RENEW
@@ -95,6 +95,11 @@ def _send(source: Position, shares: Shares, asked: Asked) -> Operation:
     )
 
 
+def is_being_revalued(card: Position) -> bool:
+    """Whether of two cards of its program one may be adjusted already, and the other not yet."""
+    return PointValueChange.objects.filter(program=card.program_id, finished_at=None).exists()
+
+
 def _as_it_is(grant: Grant, share: int, source: Position) -> NewGrant:
     ends = [end for end in (grant.expires_at, source.expires_at) if end]
     return NewGrant(
@@ -142,6 +147,8 @@ def bring_back(credit: Transaction, amount: int, *, actor: str) -> None:
             card_id: lock_card(card_id, kind=TRANSFER, request_id="")
             for card_id in sorted({credit.card_id, *places})
         }
+        if is_being_revalued(locked[credit.card_id]):
+            raise LedgerBusy
         home = locked.pop(credit.card_id)
         for card_id, position in locked.items():
             shares = _shares(position, places[card_id], amount)

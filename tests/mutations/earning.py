@@ -130,8 +130,8 @@ EARNING = [
                 "            Campaign.objects.filter(",
             ),
             "two orders of a customer are judged at once": (
-                "Customer.objects.select_for_update(no_key=True).get(shop_orders=orders[0])",
-                "Customer.objects.get(shop_orders=orders[0])",
+                'people = Customer.objects.select_for_update(no_key=True, of=("self",))',
+                "people = Customer.objects.all()",
             ),
         },
     ),
