@@ -122,7 +122,7 @@ def summed(view: View) -> View:
             "summing",
             _("The books are being summed"),
             (request.resolver_match and request.resolver_match.url_name) or "",
-            left=left,
+            left=number_format(left, use_l10n=True, force_grouping=True),
         )
         answer.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return answer

@@ -139,7 +139,7 @@ LINKS: Sequence[Invariant] = (
         UNION ALL
         SELECT reversal.card_id, reversal.id, reversal.applied, other.applied, 'reversal'
         FROM operation reversal
-        JOIN loyalty_operation leg ON leg.id = reversal.reverses_id AND leg.kind = 'transfer'
+        JOIN operation leg ON leg.id = reversal.reverses_id AND leg.kind = 'transfer'
         JOIN loyalty_operation pair ON pair.id = leg.counterpart_id OR pair.counterpart_id = leg.id
         LEFT JOIN loyalty_operation other ON other.reverses_id = pair.id AND other.outcome = 'ok'
         WHERE reversal.outcome = 'ok' AND other.applied IS DISTINCT FROM reversal.applied
