@@ -1,5 +1,6 @@
 """Two customers who turn out to be one: made one, and that undone."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,14 +35,14 @@ class _OfTwo(Action):
         return exponent_of(self.currency)
 
     @property
+    @abstractmethod
     def into(self) -> Customer:
         """The one who stays."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def away(self) -> Customer:
         """The one who is merged into the other."""
-        raise NotImplementedError
 
     @property
     def customer(self) -> Customer:

@@ -6,6 +6,7 @@ however often, and not at all any more when the purchase has moved since it was 
 
 import hashlib
 import json
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -47,9 +48,9 @@ class DifferenceAction(TransactionAction):
             raise DifferenceOutdated
         return self.move(request_id=known_as, actor=actor)
 
+    @abstractmethod
     def move(self, *, request_id: str, actor: str) -> Operation:
         """The verb."""
-        raise NotImplementedError
 
     @property
     def _step(self) -> dict[str, Any]:

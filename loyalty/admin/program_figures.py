@@ -38,7 +38,8 @@ from loyalty.admin.program_pages import (
 )
 from loyalty.models import Origin, Program
 from loyalty.reports import programs as reports
-from loyalty.reports.programs import Cost, Figures, Pending, Turnover, permille
+from loyalty.reports.pending import Pending, pending
+from loyalty.reports.programs import Cost, Figures, Turnover, permille
 
 _COLUMNS: Mapping[str, StrOrPromise] = {
     "opening": _("owed before"),
@@ -93,7 +94,7 @@ def figures_page(request: HttpRequest) -> HttpResponse:
         at=f"{at:%Y-%m-%dT%H:%M:%S}" if at else "",
         as_of=shown_moment(at or timezone.now(), program.store),
         zone=program.store.time_zone,
-        tiles=shown.tiles(reports.pending(program)),
+        tiles=shown.tiles(pending(program)),
         owed=shown.owed(),
         months=shown.months(),
         costs=shown.costs(),

@@ -21,8 +21,8 @@ from loyalty.models import (
     Program,
     Reason,
 )
-from loyalty.reports import programs
 from loyalty.reports.amounts import finest
+from loyalty.reports.pending import pending
 from loyalty.shop_orders import Order
 from loyalty.tasks import HANDLERS
 from tests.builders import fresh, make_purchase, make_wallet, new_id
@@ -352,7 +352,7 @@ def test_counts_what_waits_by_what_it_comes_to_now(
     change(program, 10, policy)
     take(program.store, an_order(30_00, paid=CHANGE + HOUR))
 
-    waits = programs.pending(fresh(program)).waits
+    waits = pending(fresh(program)).waits
 
     early = 1000 if policy == KEEP_POINTS else 2500
     assert waits == finest(early + 300, currency="BRL", exponent=4)

@@ -25,7 +25,8 @@ from loyalty.models import (
 )
 from loyalty.reports import programs
 from loyalty.reports.amounts import finest
-from loyalty.reports.programs import Age, Joined, Pending, Turnover
+from loyalty.reports.pending import Pending, pending
+from loyalty.reports.programs import Age, Joined, Turnover
 from loyalty.reports.roll_forward import months_between
 from tests.builders import (
     make_adjustment,
@@ -348,11 +349,11 @@ def test_pending_waits_for_the_invoice_and_then_for_its_day() -> None:
     paid = an_order(100_00)
     with time_machine.travel(START + 2 * DAY, tick=False):
         take(program.store, paid)
-        waiting = programs.pending(program)
+        waiting = pending(program)
         take(program.store, invoiced(paid))
-        booked = programs.pending(program)
+        booked = pending(program)
     with time_machine.travel(START + 9 * DAY, tick=False):
-        usable = programs.pending(program)
+        usable = pending(program)
 
     assert waiting == Pending(waits=100 * 25 * 100, booked=0)
     assert booked == Pending(waits=0, booked=100 * 25 * 100)
