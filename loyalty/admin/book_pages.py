@@ -21,15 +21,15 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty import audit
 from loyalty.admin.csv import csv_response
+from loyalty.admin.formats import shown_count
 from loyalty.models import AuditAction, Program, Store
 from loyalty.reports.amounts import as_decimal, digits_of
-from loyalty.reports.sums import progress, waiting
+from loyalty.reports.sums import READABLE, progress, waiting
 from loyalty.sign_in.address import actor_of
 
 View = Callable[[HttpRequest], HttpResponse]
 
 STORE_KEY = "books_store"
-READABLE = 300_000  # entries that a page reads itself, in about three seconds
 BOOKS, HOLDS, EXPIRING = (
     "loyalty.view_books",
     "loyalty.view_openhold",
@@ -122,7 +122,7 @@ def summed(view: View) -> View:
             "summing",
             _("The books are being summed"),
             (request.resolver_match and request.resolver_match.url_name) or "",
-            left=number_format(left, use_l10n=True, force_grouping=True),
+            left=shown_count(left),
         )
         answer.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return answer
@@ -183,7 +183,7 @@ def figures(amounts: Iterable[int], currency: str, digits: int) -> list[Cell]:
 
 def number_cell(number: int) -> Cell:
     """A count."""
-    return Cell(number_format(number, use_l10n=True, force_grouping=True), is_figure=True)
+    return Cell(shown_count(number), is_figure=True)
 
 
 def percent_text(permille: int) -> str:

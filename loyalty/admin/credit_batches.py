@@ -10,7 +10,7 @@ from django.db.models import Count, F, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,7 +22,7 @@ from loyalty.admin.columns import address, linked, page_of
 from loyalty.admin.earning_pages import need
 from loyalty.admin.earning_texts import shown_units, shown_value
 from loyalty.admin.filters import Choice, PartOfFilter
-from loyalty.admin.formats import shown_money
+from loyalty.admin.formats import shown_count, shown_money
 from loyalty.admin.forms.many import FilterForm, ListForm, ManyForm
 from loyalty.admin.lists import LargeList
 from loyalty.batches import Selection
@@ -132,16 +132,18 @@ def credit_figures(batch: Batch) -> list[tuple[StrOrPromise, str]]:
     """What it comes to, and what became of it."""
     found, program = batches.outcome(batch), batch.program
     figures: list[tuple[StrOrPromise, str]] = [
-        (_("customers"), _count(batch.count)),
+        (_("customers"), shown_count(batch.count)),
         _amount(_("total amount"), batch.total, program),
-        (_("left out"), _count(found.skipped)),
+        (_("left out"), shown_count(found.skipped)),
     ]
     if batch.status in {Batch.Status.DRAFT, Batch.Status.WAITING, Batch.Status.DISCARDED}:
         return figures
     return [
         *figures,
-        _amount(_("given to %(count)s") % {"count": _count(found.given)}, found.credited, program),
-        (_("not given"), _count(found.refused)),
+        _amount(
+            _("given to %(count)s") % {"count": shown_count(found.given)}, found.credited, program
+        ),
+        (_("not given"), shown_count(found.refused)),
         _amount(_("unspent"), found.unspent, program),
     ]
 
@@ -151,12 +153,8 @@ def _amount(label: StrOrPromise, units: int, program: Program) -> tuple[StrOrPro
     worth = shown_money(units, program.store.currency, program.exponent)
     if program.point_units is None:
         return label, worth
-    points = _count(units // program.point_units)
+    points = shown_count(units // program.point_units)
     return f"{label} ({worth})", f"{points} {program.unit_name or _('points')}"
-
-
-def _count(number: int) -> str:
-    return number_format(number, use_l10n=True, force_grouping=True)
 
 
 def state_in_a_word(batch: Batch) -> StrOrPromise:

@@ -13,6 +13,7 @@ from loyalty.money import shown_money
 __all__ = [
     "NOTHING",
     "shown_amount",
+    "shown_count",
     "shown_day",
     "shown_document",
     "shown_moment",
@@ -22,6 +23,11 @@ __all__ = [
 
 NOTHING = "-"  # as Django shows an empty value
 _CPF_DIGITS = 11
+
+
+def shown_count(number: int) -> str:
+    """A whole number, as people write it."""
+    return number_format(number, use_l10n=True, force_grouping=True)
 
 
 def shown_amount(units: int, card: GiftCard) -> str:

@@ -23,7 +23,7 @@ from loyalty.admin.actions import buttons
 from loyalty.admin.base import ReadOnlyAdmin
 from loyalty.admin.columns import address, badge
 from loyalty.admin.csv import csv_response
-from loyalty.admin.formats import NOTHING, shown_moment, shown_money
+from loyalty.admin.formats import NOTHING, shown_count, shown_moment, shown_money
 from loyalty.admin.import_forms import UploadForm
 from loyalty.imports import LABELS, Problem
 from loyalty.models import Approval, AuditAction, Batch, ImportFile, Job, JobKind
@@ -86,7 +86,7 @@ class ImportFileAdmin(ReadOnlyAdmin[ImportFile]):
     @admin.display(description=_("rows"))
     def rows(self, file: ImportFile) -> str:
         """How many cards."""
-        return number_format(file.batch.count, use_l10n=True, force_grouping=True)
+        return shown_count(file.batch.count)
 
     @admin.display(description=_("total"))
     def total(self, file: ImportFile) -> str:
@@ -96,7 +96,7 @@ class ImportFileAdmin(ReadOnlyAdmin[ImportFile]):
     @admin.display(description=_("problems"))
     def problems_found(self, file: ImportFile) -> str:
         """How many the dry run found."""
-        return number_format(file.problem_count, use_l10n=True, force_grouping=True)
+        return shown_count(file.problem_count)
 
     @admin.display(description=_("made by"))
     def made_by(self, file: ImportFile) -> str:
@@ -259,12 +259,17 @@ def _figures(file: ImportFile) -> Sequence[Figure]:
         return []
     rows = job.total if job.kind != JobKind.UNDO_BATCH else batch.count
     cards = batch.count if batch.status in {State.ISSUED, State.UNDOING} else rows - job.failed
-    figures = [Figure(_("cards"), _count(rows), _count(cards), rows == cards)]
+    figures = [Figure(_("cards"), shown_count(rows), shown_count(cards), rows == cards)]
     currency, exponent = batch.program.store.currency, batch.program.exponent
     if (points := job.parameters.get("points")) and batch.program.point_units:
         issued_points = batch.total // batch.program.point_units
         figures.append(
-            Figure(_("points"), _count(points), _count(issued_points), points == issued_points)
+            Figure(
+                _("points"),
+                shown_count(points),
+                shown_count(issued_points),
+                points == issued_points,
+            )
         )
     for name, written in sorted(job.parameters["sums"].items()):
         issued = to_decimal(batch.total, exponent=exponent) if name == currency else Decimal(0)
@@ -293,9 +298,9 @@ def _facts(file: ImportFile) -> list[tuple[StrOrPromise, str]]:
         (_("separator"), separators.get(found.get("separator", ""), "")),
         (_("decimal sign"), found.get("decimal_sign", "")),
         (_("columns"), ", ".join(str(LABELS[each]) for each in found.get("columns", ()))),
-        (_("codes kept"), _count(found["codes"]) if "codes" in found else ""),
-        (_("owners"), _count(found["owners"]) if "owners" in found else ""),
-        (_("new customers"), _count(found["new_owners"]) if "new_owners" in found else ""),
+        (_("codes kept"), shown_count(found["codes"]) if "codes" in found else ""),
+        (_("owners"), shown_count(found["owners"]) if "owners" in found else ""),
+        (_("new customers"), shown_count(found["new_owners"]) if "new_owners" in found else ""),
         (_("note"), batch.note),
         (_("made by"), str(batch.created_by)),
         (_("made at"), shown_moment(batch.created_at, batch.program.store)),
@@ -335,7 +340,7 @@ def _state_in_words(file: ImportFile) -> tuple[str, StrOrPromise]:
             "Issued, but for %(count)s rows: the store changed after the dry run. Import what is"
             " listed below in a file of its own, or undo the import as a whole.",
             count,
-        ) % {"count": _count(count)}
+        ) % {"count": shown_count(count)}
     return _KINDS[State(batch.status)], _SENTENCES[State(batch.status)]
 
 
@@ -361,7 +366,7 @@ def _draft_in_words(job: Job | None, count: int) -> tuple[str, StrOrPromise]:
             "The dry run found %(count)s problems. Nothing is issued before the file has none:"
             " correct it and upload it again.",
             count,
-        ) % {"count": _count(count)}
+        ) % {"count": shown_count(count)}
     return "good", _("The dry run found no problem. Nothing is issued before you apply the import.")
 
 
@@ -405,7 +410,3 @@ def _money(batch: Batch, units: int) -> str:
 
 def _written(amount: Decimal, currency: str) -> str:
     return f"{currency}\u00a0{number_format(amount, use_l10n=True, force_grouping=True)}"
-
-
-def _count(number: int) -> str:
-    return number_format(number, use_l10n=True, force_grouping=True)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django_stubs_ext import StrOrPromise
 
 from loyalty.actions import ChangePointValue
 from loyalty.admin import charts
+from loyalty.admin.formats import shown_count
 from loyalty.models import PointValueChange, Program, TierScheme
 from loyalty.money import shown_money
 
@@ -42,14 +42,14 @@ def comparison(action: ChangePointValue) -> Mapping[str, object]:
         return shown_money(units, action.currency, action.exponent)
 
     def points(count: int) -> str:
-        return f"{_number(count)}\u00a0{program.unit_name or _('points')}"
+        return f"{shown_count(count)}\u00a0{program.unit_name or _('points')}"
 
     bars = {
         _("Now"): (effect.points, effect.units),
         _("The money stays"): effect.after(KEEP_MONEY),
         _("The points stay"): effect.after(KEEP_POINTS),
     }
-    cards = _number(effect.cards)
+    cards = shown_count(effect.cards)
     rows = [
         Row(_("A point is worth"), money(action.before), *[money(action.after)] * 2),
         Row(_("Cards with something on them"), *[cards] * 3),
@@ -111,7 +111,3 @@ def consequences(program: Program, policy: str) -> Sequence[str]:
             )
         )
     return told
-
-
-def _number(count: int) -> str:
-    return number_format(count, use_l10n=True, force_grouping=True)

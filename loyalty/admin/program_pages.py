@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
@@ -29,6 +28,7 @@ from loyalty.admin.book_pages import (
     query,
     wants_csv,
 )
+from loyalty.admin.formats import shown_count
 from loyalty.models import Program
 from loyalty.reports.amounts import as_decimal, digits_of, finest
 from loyalty.reports.programs import StillSumming
@@ -216,7 +216,9 @@ def summed(name: str, view: View) -> View:
             return view(request)
         except StillSumming as problem:
             found = chosen_program(request)
-            answer = program_page(request, name, *found, template="summing", left=problem.left)
+            answer = program_page(
+                request, name, *found, template="summing", left=shown_count(problem.left)
+            )
             answer.status_code = HTTPStatus.SERVICE_UNAVAILABLE
             return answer
 
@@ -260,5 +262,4 @@ def shown_table(caption: StrOrPromise, labels: Sequence[Cell], unit: Unit | None
 
 
 def _number(number: int) -> str:
-    text = number_format(number, use_l10n=True, force_grouping=True)
-    return text.replace("-", "\u2212")
+    return shown_count(number).replace("-", "\u2212")

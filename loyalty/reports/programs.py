@@ -25,9 +25,8 @@ from loyalty.reports.flows import flows
 from loyalty.reports.outstanding import Position, positions
 from loyalty.reports.parts import BOOKS, CAUSED, MOVED, PROGRAMS
 from loyalty.reports.roll_forward import months_between
-from loyalty.reports.sums import covered, one_snapshot, progress_of, waiting
+from loyalty.reports.sums import READABLE, covered, one_snapshot, progress_of, waiting
 
-READABLE = 300_000  # entries that are not in the sums yet and are read in about three seconds
 _TAIL = f"""
     WITH moved AS ({MOVED} WHERE card.program_id = %(program)s AND entry.id > %(covered)s),
     caused AS ({CAUSED})

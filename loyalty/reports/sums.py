@@ -21,6 +21,7 @@ from loyalty.models import BookProgress, Entry, Store
 from loyalty.reports.parts import BOOKS, CAUSED, MOVED, PARTS, Part, Sums
 
 CHUNK = 50_000  # entries that are added in one transaction
+READABLE = 300_000  # entries that are not in the sums yet and are read in about three seconds
 PATIENCE = 5.0  # seconds that a run waits for a transaction that is writing entries
 _PAUSE = 0.02
 
