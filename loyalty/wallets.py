@@ -1,6 +1,8 @@
 """Wallets that the store's checkout opens for its customers: one per customer and relation."""
 
 import datetime
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import IntegrityError
@@ -11,6 +13,7 @@ from django.utils import timezone
 from loyalty import ledger
 from loyalty.exceptions import UnknownCustomer, WalletExists
 from loyalty.identity import Identity
+from loyalty.ledger import NewCard
 from loyalty.models import Customer, Funding, GiftCard, Program, Store
 
 
@@ -45,7 +48,7 @@ def open_wallet(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
 
 def _opened(store: Store, wanted: WalletRequest, *, actor: str) -> GiftCard:
     owner = customer_of(store, wanted.owner) if wanted.owner else None
-    same = _open_wallets(store.pk, owner, wanted.relation_name)
+    same = _open_wallets(store.pk, wanted.relation_name).filter(owner=owner)
     if owner and wanted.relation_name and (existing := same.first()):
         return _usable_again(existing, wanted, actor=actor)
     try:
@@ -73,7 +76,7 @@ def wallet_of(program: Program, customer: Customer, *, actor: str) -> GiftCard:
     Raises `UnknownCustomer` for one that was erased.
     """
     wanted = WalletRequest(program.relation_name, program.caption, customer.identity)
-    same = _open_wallets(program.store_id, customer, program.relation_name)
+    same = _open_wallets(program.store_id, program.relation_name).filter(owner=customer)
     if existing := same.first():
         return _usable_again(existing, wanted, actor=actor)
     try:
@@ -83,11 +86,24 @@ def wallet_of(program: Program, customer: Customer, *, actor: str) -> GiftCard:
         return same.get()
 
 
-def _open_wallets(store_id: int, owner: Customer | None, relation: str) -> QuerySet[GiftCard]:
-    """The one wallet of an owner and relation, if any; not those in whose place it is."""
-    wallets = GiftCard.objects.filter(
-        store=store_id, owner=owner, relation_name=relation, merged_into=None
-    )
+def open_missing(program: Program, customers: Iterable[Customer], *, actor: str) -> None:
+    """Open the wallets of those customers who have none, together: for many, before `wallet_of`.
+
+    When somebody else opens one of them at the same moment, or one of these customers cannot have
+    any, none is opened here, and `wallet_of` says of each what there is to say.
+    """
+    people = {customer.pk: customer for customer in customers if not customer.is_nobody}
+    known = _open_wallets(program.store_id, program.relation_name).filter(owner__in=people)
+    for owner in known.values_list("owner", flat=True):
+        people.pop(owner, None)
+    with suppress(UnknownCustomer, WalletExists):
+        cards = [NewCard(amount=0, owner=customer) for customer in people.values()]
+        ledger.issue_many(program, cards, actor=actor)
+
+
+def _open_wallets(store_id: int, relation: str) -> QuerySet[GiftCard]:
+    """The one wallet of each owner and relation; not those in whose place it is."""
+    wallets = GiftCard.objects.filter(store=store_id, relation_name=relation, merged_into=None)
     return wallets.exclude(status=GiftCard.Status.CLOSED)
 
 

@@ -77,8 +77,10 @@ def credit_chunk(job: Job) -> bool:
 
 def _give(batch: Batch, numbers: Sequence[int], actor: str) -> list[tuple[int, str]]:
     """Give what was not given yet; the numbers that were refused, with the reasons."""
-    rows = batch.owners.filter(number__in=numbers).select_related("customer__merged_into")
-    rows = rows.order_by("number")
+    owners = batch.owners.filter(number__in=numbers).select_related("customer__merged_into")
+    rows = list(owners.order_by("number"))
+    without = [row.customer.person for row in rows if row.card_id is None and not row.problem]
+    wallets.open_missing(batch.program, without, actor=actor)
     refused = []
     for row in rows:
         if row.credit_id is None and not row.problem:

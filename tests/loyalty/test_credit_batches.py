@@ -20,6 +20,7 @@ from loyalty.models import (
     Job,
     JobKind,
     Notification,
+    Operation,
     Origin,
     Program,
     TierStanding,
@@ -193,6 +194,42 @@ def test_each_gets_their_own_amount_into_their_wallet(program: Program, maker: U
         "The shop was down",
     )
     assert batches.outcome(batch) == batches.Outcome(2, 0, 0, 350, 350)
+
+
+def test_the_wallets_of_a_chunk_are_opened_together(program: Program, maker: User) -> None:
+    old, ana, bia = people(program, 3)
+    known = make_wallet(program, owner=old)
+    gone = make_customer(program.store)
+    batch = drafted(program, maker, *((each, 100) for each in (old, ana, gone, bia)))
+    Customer.objects.filter(pk=gone.pk).update(
+        erased_at=START, profile_id="", email="", document="", corporate_document="", name=""
+    )
+
+    batches.start(batch, requested_by=maker)
+    run()
+
+    opened = Operation.objects.filter(kind=Operation.Kind.ISSUE).exclude(card=known)
+    assert opened.values_list("card__owner", flat=True).count() == 2
+    assert opened.values("created_at").distinct().count() == 1
+    assert [units_of(each) for each in (old, ana, gone, bia)] == [100, 100, 0, 100]
+
+
+def test_a_wallet_that_another_opens_meanwhile_is_the_one(
+    program: Program, maker: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, bia = people(program, 2)
+    issue_many = ledger.issue_many
+
+    def late(*args: Any, **kwargs: Any) -> list[GiftCard]:
+        monkeypatch.setattr(ledger, "issue_many", issue_many)
+        make_wallet(program, owner=bia)
+        return issue_many(*args, **kwargs)
+
+    monkeypatch.setattr(ledger, "issue_many", late)
+    given(program, maker, (ana, 100), (bia, 200))
+
+    assert [each.cards.count() for each in (ana, bia)] == [1, 1]
+    assert [units_of(each) for each in (ana, bia)] == [100, 200]
 
 
 def test_who_is_left_out_gets_nothing(program: Program, maker: User) -> None:
