@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import beat_init, worker_process_init
 
 from config import telemetry
 from loyalty.schedule import PERIODIC
@@ -37,3 +37,10 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     **{work.name: ticks(work.task, work.tick) for work in PERIODIC.values()},
 }
 app.conf.beat_schedule = BEAT_SCHEDULE
+
+
+@beat_init.connect
+def _tick_at_once(**_: object) -> None:
+    """After a start nothing waits for its first interval, and nobody seems not to be watching."""
+    for tick in BEAT_SCHEDULE.values():
+        app.send_task(tick["task"], **tick["options"])

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import time_machine
+from celery.signals import beat_init
 from django.db import connection
 
 from config.celery import BEAT_SCHEDULE, app
@@ -203,6 +204,17 @@ def test_what_no_worker_has_come_to_is_not_known() -> None:
 
     assert (found.is_known, found.is_late, found.has_failed) == (False, False, False)
     assert PeriodicWork.objects.count() == 0
+
+
+def test_beat_tells_workers_of_everything_as_soon_as_it_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = {}
+    monkeypatch.setattr(app, "send_task", lambda name, **options: told.update({name: options}))
+
+    beat_init.send(sender=None)
+
+    assert told == {tick["task"]: tick["options"] for tick in BEAT_SCHEDULE.values()}
 
 
 def test_beat_tells_workers_of_everything_in_the_table() -> None:
