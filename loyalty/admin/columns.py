@@ -124,7 +124,7 @@ def order_link(order_id: str) -> str:
     if not order_id:
         return NOTHING
     url = reverse("admin:loyalty_order", args=[order_id])
-    return format_html('<a href="{}">{}</a>', url, order_id)
+    return format_html('<a class="one-word" href="{}">{}</a>', url, order_id)
 
 
 def _card_of(row: Any) -> GiftCard:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from loyalty.admin.formats import NOTHING, shown_money, with_points
+from loyalty.admin.formats import shown_money, with_points
 from loyalty.earning.engine import Why
 from loyalty.earning.values import units_now
 from loyalty.models import Campaign, Earning, EarningRule, Program, ShopOrder
@@ -68,8 +68,8 @@ def shown_value(units: int, program: Program) -> str:
     return shown_money(units, currency, exponent_of(currency))
 
 
-def told(order: ShopOrder) -> Iterator[tuple[str, str, str]]:
-    """Rule, reason and amount of each verdict on an order, whose earnings come with it."""
+def told(order: ShopOrder) -> Iterator[str]:
+    """Each verdict on an order, whose earnings come with it: rule, reason, and amount if any."""
     earnings = {each.rule_id: each for each in order.earnings.all()}
     for verdict in order.verdicts:
         reason = str(REASONS[Why(verdict["why"])])
@@ -79,11 +79,8 @@ def told(order: ShopOrder) -> Iterator[tuple[str, str, str]]:
         if tier := verdict.get("tier"):
             reason = _("%(reason)s, as %(tier)s") % {"reason": reason, "tier": tier}
         due = verdict["due"]
-        yield (
-            verdict["name"],
-            reason,
-            shown_earned(due, earning) if due and earning else NOTHING,
-        )
+        amount = f" · {shown_earned(due, earning)}" if due and earning else ""
+        yield f"{verdict['name']}: {reason}{amount}"
 
 
 def rule_in_words(rule: EarningRule) -> str:

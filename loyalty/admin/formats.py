@@ -50,11 +50,14 @@ def with_points(units: int, program: Program, money: str, *, point_units: int | 
 
 
 def shown_moment(instant: datetime.datetime | None, store: Store) -> str:
-    """An instant by the clock of the store: a card's last day is the day that the shopper knows."""
+    """An instant by the clock of the store: a card's last day is the day that the shopper knows.
+
+    It is read as one word, which no line of a narrow column breaks.
+    """
     if instant is None:
         return NOTHING
     local = timezone.localtime(instant, store.zone)
-    return date_format(local, "SHORT_DATETIME_FORMAT", use_l10n=True)
+    return date_format(local, "SHORT_DATETIME_FORMAT", use_l10n=True).replace(" ", "\u00a0")
 
 
 def shown_day(instant: datetime.datetime | None, store: Store) -> str:

@@ -101,13 +101,13 @@ class ShopOrderAdmin(ActionURLs, LargeList[ShopOrder], ReadOnlyAdmin[ShopOrder])
 
     @admin.display(description=_("value of the goods"))
     def goods(self, row: ShopOrder) -> str:
-        """What was bought."""
-        return _money(row.total, row)
+        """What was bought, once it was read."""
+        return _money(row.total, row) if row.version else NOTHING
 
     @admin.display(description=_("kept by the customer"))
     def what_is_kept(self, row: ShopOrder) -> str:
         """What was not canceled or returned."""
-        return _money(row.kept, row)
+        return _money(row.kept, row) if row.version else NOTHING
 
     @admin.display(description=_("due"))
     def earned(self, row: ShopOrder) -> str:
@@ -129,7 +129,7 @@ class ShopOrderAdmin(ActionURLs, LargeList[ShopOrder], ReadOnlyAdmin[ShopOrder])
         """Each rule with its reason and amount."""
         if row.version and row.customer_id is None:
             return str(_("The order names no customer of the store."))
-        lines = format_html_join("", "<li>{}: {} {}</li>", told(row))
+        lines = format_html_join("", "<li>{}</li>", ((line,) for line in told(row)))
         return format_html_join("", "<ul class='reasons'>{}</ul>", [(lines,)]) if lines else NOTHING
 
     def read_again(self, request: HttpRequest, store: int) -> HttpResponse:

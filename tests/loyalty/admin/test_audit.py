@@ -98,7 +98,7 @@ def test_shows_before_and_after_as_people_write_them(
 ) -> None:
     assert rows_of(boss, trail["adjust"]) == [
         ("available", "BRL\u00a010.00", "BRL\u00a01,244.56"),
-        ("expires at", "never", "12/31/2026 11:59 p.m."),
+        ("expires at", "never", "12/31/2026\u00a011:59\u00a0p.m."),
     ]
     assert rows_of(boss, trail["changed"]) == [
         ("roles", "Support", "Finance, Support"),
