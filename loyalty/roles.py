@@ -56,7 +56,7 @@ _VIEWER = _view(
     *("store", "program", "customer", "giftcard", "balance", "grant", "transaction", "operation"),
     *("entry", "batch", "batchowner", "importfile", "job", "approval"),
     *("openhold", "expiringmoney"),
-    *("periodicwork", "proof", "proofdifference"),
+    *("periodicwork", "alert", "proof", "proofdifference"),
     *("reconciliationrun", "discrepancy"),
     *("earningpolicy", "earningrule", "campaign", "rulesimulation"),
     *("shoporder", "earning", "earningmovement", "orderlistening"),

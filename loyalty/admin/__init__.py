@@ -1,6 +1,7 @@
 """The back office's pages. Those of money only show; what changes it are `loyalty.actions`."""
 
 from loyalty.admin import (
+    alerts,
     approvals,
     audit,
     batches,
@@ -31,6 +32,7 @@ from loyalty.admin import (
 )
 
 __all__ = [
+    "alerts",
     "approvals",
     "audit",
     "batches",

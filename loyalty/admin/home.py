@@ -16,6 +16,7 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty import alerts
 from loyalty.admin import charts
+from loyalty.admin.alerts import place_of
 from loyalty.admin.base import shown_moment
 from loyalty.admin.book_pages import (
     BOOKS,
@@ -35,7 +36,6 @@ from loyalty.admin.book_pages import (
 )
 from loyalty.admin.periodic import VIEW as WORK
 from loyalty.models import (
-    Alert,
     Approval,
     BookProgress,
     Discrepancy,
@@ -86,28 +86,13 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     choice = chosen_store(request)
     found: dict[str, Any] = {"choice": choice, "tabs": tabs(request), "tiles": [], "charts": []}
     if _may(request, WORK):
-        found["alerts"] = [_alert(alert) for alert in alerts.open_alerts()]
+        found["alerts"] = [(alerts.words(alert), place_of(alert)) for alert in alerts.open_alerts()]
     if choice.store:
         known = _add_money(request, choice, choice.store, found) or progress()
         if _may(request, EXPIRING):
             _add_expiring(choice.store, known, found)
     found["tiles"] += _waiting(request)
     return found
-
-
-def _alert(alert: Alert) -> tuple[str, str]:
-    """What is wrong, and the page that knows more."""
-    if alert.kind in {Alert.Kind.JOB_FAILED, Alert.Kind.JOB_WAITS}:
-        href = reverse("admin:loyalty_job_change", args=[alert.about["number"]])
-    elif alert.kind == Alert.Kind.HOLDS_OLD:
-        href = reverse("admin:books_holds") + query(store=alert.about["pk"])
-    elif alert.kind == Alert.Kind.BOOKS_WRONG:
-        href = reverse("admin:loyalty_proofdifference_changelist") + query(gone_at__isempty=1)
-    elif alert.kind == Alert.Kind.ORDERS_UNHEARD:
-        href = reverse("admin:loyalty_store_change", args=[alert.about["pk"]])
-    else:
-        href = reverse("admin:periodic_work")
-    return alerts.words(alert), href
 
 
 def _may(request: HttpRequest, permission: str) -> bool:

@@ -26,6 +26,7 @@ BackOfficeSite.sections[:] = [
             Entry("giftcard_provider.failedcall"),
             Entry("loyalty.job"),
             Entry("periodic_work", _("Periodic work"), "loyalty.view_periodicwork"),
+            Entry("loyalty.alert"),
         ],
     ),
     Section(

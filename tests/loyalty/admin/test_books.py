@@ -77,8 +77,8 @@ def test_all_stores_stand_apart(db: None, boss: Client) -> None:
 
     text = text_of(boss, "books_outstanding", store="all")
 
-    assert "Casa Aurora, as of 03/04/2026 9 a.m." in text
-    assert "Tienda, as of 03/04/2026 9 a.m." in text
+    assert "Casa Aurora, as of 03/04/2026\u00a09\u00a0a.m." in text
+    assert "Tienda, as of 03/04/2026\u00a09\u00a0a.m." in text
     assert "BRL\xa01,212.3456" in text
     assert "CLP\xa09,990" in text
 

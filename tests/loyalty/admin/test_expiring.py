@@ -40,6 +40,6 @@ def test_nothing_expires(db: None, boss: Client) -> None:
     make_months()
     ExpiringMoney.objects.all().delete()
 
-    assert "Nothing expires within 7 days (as of 03/04/2026 9 a.m.)." in text_of(
+    assert "Nothing expires within 7 days (as of 03/04/2026\u00a09\u00a0a.m.)." in text_of(
         boss, "books_expiring", days=7
     )

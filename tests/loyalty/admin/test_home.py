@@ -64,7 +64,7 @@ def test_tiles_say_what_is_owed_held_expiring_and_waiting(db: None, boss: Client
         "failed jobs": "1",
     }
     assert re.findall(r'class="tile tile-(\w+)"', text) == ["open", "bad", "bad"]
-    assert "as of 03/04/2026 9 a.m." in text
+    assert "as of 03/04/2026\u00a09\u00a0a.m." in text
 
 
 @now
@@ -160,9 +160,9 @@ def test_sums_that_are_far_behind_are_shown_with_their_age(
         text = text_of(boss, "index")
 
     assert tiles_of(text)["outstanding, paid"] == "BRL 1,200.00"
-    assert "as of 03/04/2026 9 a.m." in text
+    assert "as of 03/04/2026\u00a09\u00a0a.m." in text
     assert "The sums of the books are behind" in text
-    assert "Expiring money was last counted 03/04/2026 9 a.m." in text
+    assert "Expiring money was last counted 03/04/2026\u00a09\u00a0a.m." in text
 
 
 def test_a_system_without_stores_has_a_home(db: None, boss: Client) -> None:

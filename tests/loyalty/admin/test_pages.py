@@ -82,7 +82,6 @@ HIDDEN = {
     "MessageText": "on the page of the program's messages",
     "ReminderProgress": "how far the reminders are",
     "PeriodicWork": "the page of periodic work",
-    "Alert": "on the overview",
     "MonthClosingLine": "on the page of the closed month",
 }
 

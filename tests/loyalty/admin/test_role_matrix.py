@@ -37,6 +37,7 @@ from loyalty.admin.exports import ExportedList
 from loyalty.admin.forms import FORMS
 from loyalty.batches.drafts import Plan
 from loyalty.models import (
+    Alert,
     Approval,
     AuditAction,
     AuditEvent,
@@ -164,7 +165,7 @@ SEEN: Mapping[type[Model], frozenset[Role]] = {
     **dict.fromkeys((Transaction, Operation, Entry, Batch, BatchOwner, ImportFile), ALL),
     **dict.fromkeys((Job, Approval), ALL),
     **dict.fromkeys((ReconciliationRun, Discrepancy, Notification, FailedCall), ALL),
-    **dict.fromkeys((Proof, ProofDifference), ALL),
+    **dict.fromkeys((Proof, ProofDifference, Alert), ALL),
     **dict.fromkeys((EarningRule, Campaign, ShopOrder, Earning, EarningMovement), ALL),
     **dict.fromkeys((TierScheme, TierStanding, TierChange, TierGrant), ALL),
     PointValueChange: ALL,
@@ -407,6 +408,7 @@ def make_rows(card: GiftCard) -> None:
     proof = Proof.objects.create(scope=Proof.Scope.EVERYTHING, started_at=timezone.now())
     seen = dict.fromkeys(("first_seen", "last_seen"), timezone.now())
     ProofDifference.objects.create(proof=proof, check_name="I1", card=card, figures="x", **seen)
+    Alert.objects.create(key="books:1", kind=Alert.Kind.BOOKS_WRONG, about={"number": 1})
     MonthClosing.objects.create(store=card.store, month=JANUARY, taken_at=timezone.now())
     make_call(store=card.store)
     HubChange.objects.create(store=card.store, kind="look", provider_id="ourcredit")
