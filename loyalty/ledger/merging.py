@@ -5,13 +5,17 @@ the two customers. So neither a purchase nor another merge comes between, and wh
 to one of them at this moment is seen or refused.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef, Q
+from django.db.transaction import set_rollback
 from django.utils import timezone
 
 from loyalty.exceptions import (
     AlreadyMerged,
+    Decline,
     IdentitiesDiffer,
     LedgerBusy,
     MergeTouched,
@@ -40,8 +44,11 @@ from loyalty.ledger.transfers import (
 from loyalty.models import (
     Customer,
     CustomerMerge,
+    EarningMovement,
     GiftCard,
+    Grant,
     Operation,
+    Origin,
     Reason,
     ShopOrder,
 )
@@ -83,7 +90,7 @@ def merge(
         raise SameCustomer
     for _ in range(_ROUNDS):
         try:
-            with durable():
+            with durable(), _all_or_nothing():
                 return _merge(customer.pk, into.pk, asked)
         except _CardsCame:
             continue
@@ -95,10 +102,12 @@ def unmerge(
 ) -> CustomerMerge:
     """Undo a merge as a whole, by reversals linked to its transfers, while nothing of it was used.
 
-    What was transferred must be there to the unit, and the cards still the other customer's. Money
-    that was spent from cards that only changed their owner goes with them. Repeated, it answers as
-    the first time. Raises `NotMerged` when it was undone by another request, `MergeTouched`,
-    `WalletBlocked`, `UnknownCustomer` (erased since), `ReasonRequired`, `LedgerBusy`.
+    What was transferred must be there to the unit, the cards still the other customer's, and what
+    orders earned since on the card of whoever gets the order. Money that was spent from cards that
+    only changed their owner goes with them. Repeated, it answers as the first time. Raises
+    `NotMerged` when it was undone by another request, `MergeTouched`, `WalletBlocked`,
+    `PointValueUnderWay`, `UnknownCustomer` (erased since), `ReasonRequired`, `RequestConflict`,
+    `LedgerBusy`.
     """
     asked = _asked(request_id, actor, reason, note)
     with durable():
@@ -110,6 +119,16 @@ def _asked(request_id: str, actor: str, reason: str, note: str) -> Asked:
         raise ReasonRequired
     check_request_id(request_id)
     return Asked(request_id, actor, reason, note)
+
+
+@contextmanager
+def _all_or_nothing() -> Iterator[None]:
+    """A transaction keeps what was done before a `Decline`; of a merge nothing is kept then."""
+    try:
+        yield
+    except Decline:
+        set_rollback(True)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +313,8 @@ def _unmerge(merge_id: int, asked: Asked) -> CustomerMerge:
         if made.undo_request_id != asked.request_id:
             raise NotMerged
         return made
+    if CustomerMerge.objects.filter(undo_request_id=asked.request_id).exists():
+        raise RequestConflict
     customer, into = locked.people[made.customer_id], locked.people[made.into_id]
     if customer.erased_at or into.erased_at:
         raise UnknownCustomer
@@ -303,6 +324,7 @@ def _unmerge(merge_id: int, asked: Asked) -> CustomerMerge:
         raise MergeTouched
     _become_two(made, customer, into)
     _take_apart(made, places, locked, asked)
+    _check_earned(made)
     made.undone_at, made.undone_by = timezone.now(), asked.actor
     made.undo_request_id = asked.request_id
     made.save(update_fields=["undone_at", "undone_by", "undo_request_id"])
@@ -332,6 +354,24 @@ def _take_apart(
             (),
             card_changes=changes,
         )
+
+
+def _check_earned(made: CustomerMerge) -> None:
+    """Refuse when points that were earned since would be one's, and their order the other's."""
+    both = [made.customer_id, made.into_id]
+    planned = EarningMovement.objects.filter(status=EarningMovement.Status.PLANNED)
+    if planned.filter(earning__order__customer__in=both).exists():
+        raise LedgerBusy
+    order = ShopOrder.objects.filter(store=OuterRef("card__store"), order_id=OuterRef("reference"))
+    earned = Grant.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
+        card__owner__in=both,
+        origin=Origin.EARNING,
+        remaining__gt=0,
+        operation__created_at__gte=made.merged_at,
+    )
+    if earned.filter(Exists(order.exclude(customer=OuterRef("card__owner")))).exists():
+        raise MergeTouched
 
 
 def _become_two(made: CustomerMerge, customer: Customer, into: Customer) -> None:

@@ -33,7 +33,7 @@ from tests.loyalty.earning.houses import DAY, POINT, START, House, Rule
 from tests.loyalty.earning.model import Key, Sight
 from tests.loyalty.ledger.books import ACTOR
 from tests.loyalty.ledger.books import Books as Ledger
-from tests.loyalty.ledger.model import Answer, Call
+from tests.loyalty.ledger.cards import Answer, Call
 
 
 class Books(Ledger):

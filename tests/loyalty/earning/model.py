@@ -11,7 +11,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from tests.loyalty.earning.houses import DAY, POINT, House, Rule, Step
-from tests.loyalty.ledger.model import Call, Card, Lot
+from tests.loyalty.ledger.cards import Call, Card, Lot
 from tests.loyalty.ledger.model import Model as Ledger
 
 ZONE = ZoneInfo("America/Sao_Paulo")

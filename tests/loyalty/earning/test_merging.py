@@ -1,14 +1,16 @@
 """What two customers earned when they turn out to be one: take-backs, tiers, what is pending."""
 
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 import time_machine
 
-from loyalty import earning
+from loyalty import earning, ledger
+from loyalty.exceptions import LedgerBusy, MergeTouched
 from loyalty.ledger.invariants import violations
 from loyalty.models import Customer, Earning, Program, ShopOrder, TierStanding
-from tests.builders import buckets, make_customer, make_merge, make_unmerge, make_wallet
+from tests.builders import buckets, fresh, make_customer, make_merge, make_unmerge, make_wallet
 from tests.loyalty.earning.builders import (
     DAY,
     START,
@@ -107,6 +109,46 @@ def test_what_is_pending_is_credited_to_who_stays(
     assert Earning.objects.get().state == "credited"
     assert buckets(target) == {"credited": 100 * POINT, "available": 100 * POINT}
     assert not ana.cards.exists()
+
+
+@pytest.mark.parametrize("has_wallet", ["ana", "twin"])
+def test_a_merge_is_not_undone_while_points_earned_since_would_be_another_ones(
+    program: Program, ana: Customer, twin: Customer, has_wallet: str
+) -> None:
+    wallet = make_wallet(program, owner=ana if has_wallet == "ana" else twin)
+    buyer = twin if has_wallet == "ana" else ana
+    order = an_order(100_00, buyer=buyer.identity)
+    with time_machine.travel(START + DAY, tick=False):
+        take(program.store, order)
+        made = make_merge(ana, twin)
+    with time_machine.travel(START + 20 * DAY, tick=False):
+        take(program.store, invoiced(order))
+    assert buckets(wallet) == {"credited": 100 * POINT, "available": 100 * POINT}
+
+    with pytest.raises(MergeTouched):
+        make_unmerge(made)
+
+    assert (fresh(made).undone_at, fresh(wallet).owner) == (None, twin)
+    with time_machine.travel(START + 40 * DAY, tick=False):
+        take(program.store, canceled(invoiced(order), after=30 * DAY))
+        make_unmerge(made)
+    assert ShopOrder.objects.get().customer == buyer
+
+
+@time_machine.travel(START + DAY, tick=False)
+def test_a_merge_is_not_undone_while_somebody_credits_what_an_order_earned(
+    program: Program, ana: Customer, twin: Customer
+) -> None:
+    order = invoiced(an_order(100_00))
+    make_wallet(program, owner=twin)
+    made = make_merge(ana, twin)
+    with patch.object(ledger, "credit", side_effect=LedgerBusy), pytest.raises(LedgerBusy):
+        take(program.store, order)
+
+    with pytest.raises(LedgerBusy):
+        make_unmerge(made)
+
+    assert fresh(made).undone_at is None
 
 
 @time_machine.travel(START + DAY, tick=False)

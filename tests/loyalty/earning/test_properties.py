@@ -30,7 +30,7 @@ from loyalty.ledger.invariants import violations
 from tests.loyalty.earning.books import Books
 from tests.loyalty.earning.houses import DAY, HOUSES, START, House
 from tests.loyalty.earning.model import Model, Sight
-from tests.loyalty.ledger.model import Call
+from tests.loyalty.ledger.cards import Call
 
 HOUR = datetime.timedelta(hours=1)
 SECOND = datetime.timedelta(seconds=1)

@@ -8,11 +8,20 @@ from django.utils import timezone
 
 from loyalty import ledger, lookup
 from loyalty.exceptions import Decline, LedgerError
-from loyalty.models import GiftCard, Operation, Reason, Transaction
+from loyalty.models import (
+    Customer,
+    CustomerMerge,
+    GiftCard,
+    Operation,
+    Program,
+    Reason,
+    Transaction,
+)
 from tests import builders
-from tests.loyalty.ledger.model import Answer, Call, Card
+from tests.loyalty.ledger.cards import Answer, Call, Card
 
 ACTOR = "test"
+RELATION = "loyalty-program"
 
 
 class Books:
@@ -23,24 +32,25 @@ class Books:
         self.owner = builders.make_customer(self.store)
         self.customers = {
             "owner": self.owner,
-            "friend": builders.make_customer(self.store),
+            # Of whom so little is known that they may be anybody.
+            "friend": builders.make_customer(self.store, profile_id="", document=""),
+            "guest": builders.make_customer(self.store, profile_id="", document=""),
             "stranger": builders.make_customer(),
             "": None,
         }
+        self.programs: dict[object, Program] = {}
+        self.merges: list[CustomerMerge] = []
         self.cards: list[GiftCard] = []
         self.transactions: list[Transaction] = []
         self.operations: list[str] = []
 
     def issue(self, card: Card, amount: int) -> None:
-        program = builders.make_program(
-            self.store, funding=card.funding, validity_days=card.validity_days
-        )
         self.cards.append(
             ledger.issue(
-                program,
+                self._program(card),
                 actor=ACTOR,
                 amount=amount,
-                owner=self.owner,
+                owner=self.customers[card.owner],
                 valid_from=card.valid_from,
                 expires_at=card.expires_at,
                 is_reloadable=card.reloadable,
@@ -48,6 +58,52 @@ class Books:
                 is_restricted=card.restricted,
             )
         )
+
+    def _program(self, card: Card) -> Program:
+        if card.wallet and card.program in self.programs:
+            return self.programs[card.program]
+        made = builders.make_program(
+            self.store,
+            funding=card.funding,
+            validity_days=card.validity_days,
+            relation_name=RELATION if card.wallet else "",
+        )
+        self.programs[card.program] = made
+        return made
+
+    def merge(self, who: str, into: str, request_id: str) -> Answer:
+        return self._together(
+            lambda: ledger.merge(
+                self._named(who),
+                self._named(into),
+                request_id=request_id,
+                actor=ACTOR,
+                reason=Reason.CORRECTION,
+            )
+        )
+
+    def unmerge(self, number: int, request_id: str) -> Answer:
+        return self._together(
+            lambda: ledger.unmerge(
+                self.merges[number], request_id=request_id, actor=ACTOR, reason=Reason.CORRECTION
+            )
+        )
+
+    def _named(self, name: str) -> Customer:
+        customer = self.customers[name]
+        assert customer
+        return customer
+
+    def _together(self, verb: Callable[[], CustomerMerge]) -> Answer:
+        try:
+            made = verb()
+        except Decline as decline:
+            return Answer("declined", decline.code)
+        except LedgerError as error:
+            return Answer("refused", error.code)
+        if made not in self.merges:
+            self.merges.append(made)
+        return Answer("ok", number=self.merges.index(made))
 
     def call(self, call: Call) -> Answer:
         try:
@@ -139,7 +195,7 @@ class Books:
             self.cards[call.card].pk,
             before=before,
             after=after,
-            given_until=timezone.now() + datetime.timedelta(days=1),
+            given_until=call.given_until or timezone.now() + datetime.timedelta(days=1),
             request_id=call.request_id,
             actor=ACTOR,
             reason=Reason.CAMPAIGN,
@@ -168,6 +224,7 @@ class Books:
             "owner": next(
                 name for name, customer in self.customers.items() if customer == card.owner
             ),
+            "merged into": self.cards.index(card.merged_into) if card.merged_into else None,
             "expires at": card.expires_at,
             "buckets": builders.buckets(card),
             "lots": Counter(

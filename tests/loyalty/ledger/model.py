@@ -6,157 +6,34 @@ to give the same answer and to hold the same amounts. Written from the design, t
 
 import datetime
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-LIMIT = 2**63 - 1
-FOREVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+from tests.loyalty.ledger.cards import (
+    FOREVER,
+    LIMIT,
+    Adjustment,
+    Answer,
+    Call,
+    Card,
+    Lot,
+    Refusal,
+    Share,
+    Transaction,
+)
+from tests.loyalty.ledger.people import People
 
 
-@dataclass(frozen=True)
-class Call:
-    """One request made of a card; cards and transactions go by their number in the model."""
-
-    verb: str
-    card: int
-    amount: int = 0
-    request_id: str = ""
-    transaction: int = -1
-    funding: str = "paid"
-    valid_from: datetime.datetime | None = None
-    expires_at: datetime.datetime | None = None
-    token: str = ""  # "right", "wrong" or none
-    buyer: str = ""  # "owner", "friend", "stranger" or nobody known
-    lots: tuple[int, ...] = ()  # by their number on the card
-    operation: int = -1
-    values: tuple[int, int] = (1, 1)  # of a point, before and after
-
-
-LARGEST = 2**63 - 1  # what the database can count
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a call is answered: by which record, and how much it moved; or why it did not."""
-
-    outcome: str  # "ok", "declined" (recorded) or "refused" (not recorded)
-    code: str = ""
-    number: int = -1  # of the transaction that it opened, or of the operation that it is
-    applied: int = 0
-
-
-class Refusal(Exception):
-    """Why a call is declined, or refused without a record."""
-
-    def __init__(self, code: str, outcome: str = "declined") -> None:
-        super().__init__(code)
-        self.answer = Answer(outcome, code)
-
-
-@dataclass(eq=False)
-class Lot:
-    """Credit with its own dates; spent in the order of `turn`."""
-
-    number: int
-    funding: str
-    amount: int
-    valid_from: datetime.datetime
-    expires_at: datetime.datetime | None
-    remaining: int
-    expired: int = 0
-
-    def is_expired(self, now: datetime.datetime) -> bool:
-        return self.expires_at is not None and now >= self.expires_at
-
-    def is_usable(self, now: datetime.datetime) -> bool:
-        return self.valid_from <= now and not self.is_expired(now)
-
-    @property
-    def turn(self) -> tuple[datetime.datetime, int, int]:
-        return self.expires_at or FOREVER, ["promotional", "paid"].index(self.funding), self.number
-
-
-@dataclass(eq=False)
-class Share:
-    """What a debit took from one lot."""
-
-    lot: Lot
-    held: int
-    spent: int = 0
-
-
-@dataclass(eq=False)
-class Transaction:
-    """A debit with its shares in the order of taking, or a credit with its lot."""
-
-    kind: str
-    card: int
-    amount: int
-    shares: list[Share] = field(default_factory=list)
-    lot: Lot | None = None
-    settled: int = 0
-    released: int = 0
-    refunded: int = 0
-
-    @property
-    def held(self) -> int:
-        return self.amount - self.settled - self.released if self.kind == "debit" else 0
-
-    @property
-    def left(self) -> int:
-        return self.amount - self.released - self.refunded
-
-
-@dataclass(eq=False)
-class Adjustment:
-    """Up: the lot that it opened. Down: what it took from each."""
-
-    card: int
-    amount: int
-    opened: Lot | None
-    taken: list[Share]
-    is_reversed: bool = False
-
-
-@dataclass(eq=False)
-class Card:
-    """A card, its lots, and what it answered to every request so far."""
-
-    valid_from: datetime.datetime
-    expires_at: datetime.datetime | None = None
-    validity_days: int | None = None  # of the card and of credit, when they come without dates
-    funding: str = "paid"  # of adjustments
-    reloadable: bool = True
-    reusable: bool = True
-    restricted: bool = False
-    status: str = "active"
-    owner: str = "owner"
-    lots: list[Lot] = field(default_factory=list)
-    totals: Counter[str] = field(default_factory=Counter)  # credited, spent, expired, removed, held
-    answers: dict[tuple[object, ...], tuple[Call, Answer]] = field(default_factory=dict)
-
-    @property
-    def available(self) -> int:
-        return sum(lot.remaining for lot in self.lots)
-
-    def is_expired(self, now: datetime.datetime) -> bool:
-        return self.expires_at is not None and now >= self.expires_at
-
-    def usable(self, now: datetime.datetime) -> list[Lot]:
-        return sorted((lot for lot in self.lots if lot.is_usable(now)), key=lambda lot: lot.turn)
-
-
-class Model:
+class Model(People):
     """All cards of one store."""
 
     def __init__(self, *, zone: str = "America/Sao_Paulo", grace_days: int = 30) -> None:
+        super().__init__()
         self.zone = ZoneInfo(zone)
         self.grace_days = grace_days
-        self.cards: list[Card] = []
         self.transactions: list[Transaction] = []
         self.operations: list[int] = []  # the card of each
         self.adjustments: dict[int, Adjustment] = {}
-        self.seen: Counter[str] = Counter()  # what has happened at least once
 
     def knows(self, call: Call) -> bool:
         """Whether the request was made before, with this meaning or another."""
@@ -175,6 +52,7 @@ class Model:
         return {
             "status": card.status,
             "owner": card.owner,
+            "merged into": card.merged_into,
             "expires at": card.expires_at,
             "buckets": {bucket: amount for bucket, amount in buckets.items() if amount},
             "lots": Counter(
@@ -197,12 +75,12 @@ class Model:
         if not card.reloadable:
             card.expires_at = end
         if amount:
-            self._open(card, card.funding, amount, card.valid_from, end)
+            self._open(card, card.funding, amount, card.valid_from, end, card.valid_from)
             card.totals["credited"] += amount
 
     def call(self, call: Call, now: datetime.datetime) -> Answer:
         """Carry out a call, or repeat the first answer to it."""
-        if abs(call.amount) > LARGEST:
+        if abs(call.amount) > LIMIT:
             return Answer("refused", "invalid_amount")
         return self._carry_out(call, now)
 
@@ -252,9 +130,10 @@ class Model:
         amount: int,
         valid_from: datetime.datetime,
         expires_at: datetime.datetime | None,
+        now: datetime.datetime,
     ) -> Lot:
-        lot = Lot(len(card.lots), funding, amount, valid_from, expires_at, amount)
-        card.lots.append(lot)
+        lot = self.open_lot(card, funding, amount, valid_from, expires_at)
+        lot.given = now
         return lot
 
     def _end_of_day(self, instant: datetime.datetime, days: int) -> datetime.datetime:
@@ -272,7 +151,7 @@ class Model:
         if end is not None and end <= start:
             raise Refusal("invalid_dates", "refused")
         card.totals["credited"] += call.amount
-        return self._open(card, funding, call.amount, start, end)
+        return self._open(card, funding, call.amount, start, end, now)
 
     def _take(self, lots: list[Lot], amount: int) -> list[Share]:
         shares = []
@@ -307,7 +186,7 @@ class Model:
             (now < card.valid_from, "card_not_yet_valid"),
             (card.is_expired(now), "card_expired"),
             (call.token == "wrong", "wrong_token"),
-            (card.restricted and call.buyer and card.owner not in {"", call.buyer}, "wrong_owner"),
+            (self._is_for_another(card, call.buyer), "wrong_owner"),
             (not card.reusable and self._has_open_purchase(call.card), "single_use_card_spent"),
             (call.amount > sum(lot.remaining for lot in usable), "insufficient_balance"),
         ):
@@ -318,6 +197,10 @@ class Model:
         card.totals["held"] += call.amount
         self.transactions.append(Transaction("debit", call.card, call.amount, shares))
         return call.amount
+
+    def _is_for_another(self, card: Card, buyer: str) -> bool:
+        known = card.owner and buyer
+        return bool(card.restricted and known and self.person(buyer) != card.owner)
 
     def _has_open_purchase(self, number: int) -> bool:
         return any(
@@ -387,7 +270,7 @@ class Model:
                 lot.remaining += part
         end = self._end_of_day(now, self.grace_days)
         for funding, part in sorted((+late).items()):
-            self._open(card, funding, part, now, end)
+            self._open(card, funding, part, now, end, now)
             self.seen["expired-grant restore"] += 1
         if +late and card.expires_at is not None:
             card.expires_at = max(card.expires_at, end)
@@ -399,6 +282,9 @@ class Model:
         assert own
         others = [lot for lot in card.lots if lot is not own and lot.funding == own.funding]
         lots = [own, *sorted(others, key=lambda lot: lot.turn)]
+        if amount > own.remaining:
+            here = sum(lot.remaining for lot in lots)
+            self.bring_back(own, amount - here, amount - own.remaining)
         if amount > sum(lot.remaining for lot in lots):
             raise Refusal("credit_spent")
         self.seen["credit taken back from another grant"] += amount > own.remaining
@@ -408,13 +294,7 @@ class Model:
         return amount
 
     def _expire(self, card: Card, _call: Call, now: datetime.datetime) -> int:
-        due = [lot for lot in card.lots if card.is_expired(now) or lot.is_expired(now)]
-        amount = sum(lot.remaining for lot in due)
-        for share in self._take(due, amount):
-            share.lot.expired += share.held
-        self.seen["expiry booked"] += bool(amount)
-        card.totals["expired"] += amount
-        return amount
+        return self.book_expired(card, now)
 
     def _adjust(self, card: Card, call: Call, now: datetime.datetime) -> int:
         if call.amount < 0:
@@ -531,6 +411,8 @@ class Model:
         old = new = 0
         changes: list[tuple[Lot, int]] = []
         standing = [lot for lot in card.lots if lot.remaining and not lot.is_expired(now)]
+        if call.given_until:
+            standing = [lot for lot in standing if lot.given and lot.given < call.given_until]
         for lot in sorted(standing, key=lambda lot: lot.turn):
             old += lot.remaining
             part = old * after // before - new
@@ -539,9 +421,11 @@ class Model:
         total = sum(abs(change) for _lot, change in changes)
         if after > before and card.totals["credited"] + total > LIMIT:
             raise Refusal("balance_limit_exceeded")
-        for lot, change in changes:
+        card.revalued += bool(total)
+        for lot, change in sorted(changes, key=lambda each: each[0].funding):
             if change > 0:
-                self._open(card, lot.funding, change, lot.valid_from, lot.expires_at)
+                more = self._open(card, lot.funding, change, lot.valid_from, lot.expires_at, now)
+                more.grew_from = lot
                 card.totals["credited"] += change
             else:
                 lot.remaining += change
@@ -553,8 +437,13 @@ class Model:
     def _change_owner(self, card: Card, call: Call, _now: datetime.datetime) -> int:
         if call.buyer == "stranger":
             raise Refusal("unknown_customer", "refused")
+        if call.buyer in self.merged:
+            raise Refusal("unknown_customer", "refused")
         if card.status == "closed":
             raise Refusal("card_closed")
+        wallet = self.wallet_of(call.buyer) if card.wallet and call.buyer else None
+        if card.merged_into is None and wallet not in {None, call.card}:
+            raise Refusal("wallet_exists", "refused")
         self.seen["another owner"] += card.owner != call.buyer
         card.owner = call.buyer
         return 0

@@ -52,7 +52,8 @@ from loyalty.models import (
 )
 from tests import builders
 from tests.builders import ACTOR
-from tests.loyalty.ledger.model import Answer, Call, Card, Model
+from tests.loyalty.ledger.cards import Answer, Call, Card
+from tests.loyalty.ledger.model import Model
 from tests.loyalty.ledger.race import PATIENCE, done, errors, race
 
 pytestmark = [

@@ -10,6 +10,7 @@ from django.utils import timezone
 from loyalty import ledger, lookup, wallets
 from loyalty.exceptions import (
     AlreadyMerged,
+    BalanceLimitExceeded,
     CreditSpent,
     IdentitiesDiffer,
     InvalidRequestId,
@@ -27,6 +28,7 @@ from loyalty.exceptions import (
 from loyalty.identity import Identity
 from loyalty.ledger import merging
 from loyalty.models import Customer, CustomerMerge, GiftCard, Operation, Program, ShopOrder, Store
+from loyalty.money import MAX_UNITS
 from tests.builders import (
     ACTOR,
     buckets,
@@ -447,6 +449,20 @@ def test_refuses_and_changes_nothing(
 
     with pytest.raises(refusal):
         attempt(by_mail, by_cpf)
+
+    assert everything(by_mail, by_cpf) == before
+
+
+def test_more_than_a_wallet_can_count_changes_nothing_of_any_card(
+    store: Store, loyalty: Program, by_mail: Customer, by_cpf: Customer
+) -> None:
+    make_card(make_program(store), balance=9, owner=by_mail)
+    make_wallet(loyalty, owner=by_mail, balance=1)
+    make_wallet(loyalty, owner=by_cpf, balance=MAX_UNITS)
+    before = everything(by_mail, by_cpf)
+
+    with pytest.raises(BalanceLimitExceeded):
+        make_merge(by_mail, by_cpf)
 
     assert everything(by_mail, by_cpf) == before
 

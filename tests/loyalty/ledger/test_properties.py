@@ -10,7 +10,7 @@ import datetime
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 import time_machine
@@ -32,7 +32,9 @@ from loyalty.exceptions import Decline, LedgerError
 from loyalty.ledger.invariants import violations
 from loyalty.models import Operation, Transaction
 from tests.loyalty.ledger.books import ACTOR, Books
-from tests.loyalty.ledger.model import LIMIT, Call, Card, Model
+from tests.loyalty.ledger.cards import LIMIT, Call, Card
+from tests.loyalty.ledger.lives import ADJUSTMENTS, CREDITS, PURCHASES, TWO_WHO_ARE_ONE, Steps
+from tests.loyalty.ledger.model import Model
 
 START = datetime.datetime(2026, 3, 10, 15, tzinfo=datetime.UTC)
 HOUR, DAY = datetime.timedelta(hours=1), datetime.timedelta(days=1)
@@ -71,43 +73,23 @@ REACHED = {
     "not_reversible",
     "below_zero",
     "money_held",
+    *("merged", "merged again", "same_customer", "already_merged", "unknown_customer"),
+    *("credit went to another wallet", "a wallet beside the other", "an ended wallet goes on"),
+    *("wallet_blocked", "wallet_exists", "credit comes home to be taken back"),
+    *("parted", "credit came back from another wallet", "merge_touched", "not_merged"),
+    *("parted again", "merged on and parted"),
 }
 DECLINED = {decline.code for decline in Decline.__subclasses__()} - {"wrong_currency"}
 RECALLED = {"authorize", "credit", "settle", "cancel"}
 POOL = [f"request {number}" for number in range(6)]
 NEW_ID = len(POOL)
 
-Steps: TypeAlias = list[tuple[str, str]]  # a verb and a part of what is left
-
-card_number = st.sampled_from([0, 0, 0, 1, 2])  # the wallet is where most happens
+who = st.sampled_from(["owner", "friend", "guest"])
+card_number = st.sampled_from([0, 0, 0, 1, 2, 3])  # the wallet is where most happens
 share = st.sampled_from(["all", "all", "half", "one", "whole", "too much"])
 next_verb = st.sampled_from(["settle", "cancel", "authorize", "expire", "wait", "close"])
 any_steps = st.lists(st.tuples(next_verb, share), min_size=1, max_size=4)
 validity = st.sampled_from([None, 1, 1, 3, 40])
-
-# Chance alone seldom settles, cancels and lets expire one and the same purchase.
-PURCHASES = [
-    [("settle", "half"), ("cancel", "all"), ("cancel", "one")],
-    [("settle", "half"), ("settle", "whole"), ("cancel", "half"), ("cancel", "whole")],
-    [("cancel", "half"), ("settle", "all"), ("cancel", "whole")],
-    [("wait", ""), ("settle", "half"), ("expire", ""), ("cancel", "all")],
-    [("settle", "all"), ("wait", ""), ("wait", ""), ("cancel", "half"), ("cancel", "all")],
-    [("close", ""), ("settle", "all"), ("close", ""), ("cancel", "half"), ("close", "")],
-]
-CREDITS = [
-    [("authorize", "whole"), ("cancel", "all")],
-    [("authorize", "all"), ("cancel", "half")],
-    [("cancel", "half"), ("expire", ""), ("cancel", "too much")],
-]
-
-ADJUSTMENTS = [
-    [("reverse", ""), ("reverse", "")],
-    [("authorize", "half"), ("reverse", "")],
-    [("authorize", "all"), ("reverse", "")],
-    [("wait", ""), ("expire", ""), ("extend", "ended"), ("reverse", "")],
-    [("wait", ""), ("wait", ""), ("reverse", "")],
-    [("close", ""), ("reverse", "")],
-]
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -138,17 +120,50 @@ class LedgerMachine(RuleBasedStateMachine):
             self.transaction.__exit__(None, None, None)
             self.clock.stop()
 
-    @initialize(grace=st.sampled_from([30, 30, 1, 0]), ends=st.booleans())
-    def a_store_with_a_wallet(self, grace: int, ends: bool) -> None:
+    @classmethod
+    def play(cls, life: str, *told: object, ends: bool = False, other: str = "like it") -> None:
+        """One life in a store of its own, and nothing beside it."""
+        machine = cls()
+        try:
+            machine.a_store_with_wallets(30, ends, other)
+            getattr(machine, life)(*told)
+            machine.the_books_are_right_and_as_in_the_model()
+        finally:
+            machine.teardown()
+
+    @classmethod
+    def play_all(cls) -> None:
+        """Each life once: what chance alone would come to seldom, and not in every run."""
+        for steps in PURCHASES:
+            cls.play("life_of_a_purchase", 0, "all", steps, ends=True)
+        for steps in CREDITS:
+            cls.play("life_of_a_credit", 0, steps)
+        cls.play("declined_twice", 0)
+        for steps in TWO_WHO_ARE_ONE:
+            cls.play("life_of_two_who_are_one", ("friend", "owner"), steps)
+            cls.play("life_of_two_who_are_one", ("owner", "friend"), steps, ends=True)
+        merged = TWO_WHO_ARE_ONE[0]
+        pair = ("friend", "owner")
+        cls.play("life_of_two_who_are_one", pair, merged, other="of another program")
+
+    @initialize(
+        grace=st.sampled_from([30, 30, 1, 0]),
+        ends=st.booleans(),
+        other=st.sampled_from(["like it", "like it", "of another program", ""]),
+    )
+    def a_store_with_wallets(self, grace: int, ends: bool, other: str) -> None:
         self.model = Model(grace_days=grace)
         self.books = Books(grace_days=grace)
+        terms: dict[str, Any] = {"wallet": True, "validity_days": 90}
         if ends:
-            wallet = Card(START, START + 365 * DAY, validity_days=40, funding="promotional")
-        else:
-            wallet = Card(START, validity_days=90)
-        self._issue(wallet, 500)
+            terms |= {"validity_days": 40, "funding": "promotional"}
+        self._issue(Card(START, START + 365 * DAY if ends else None, **terms), 500)
+        if other:
+            end = START + 30 * DAY if ends else None
+            program = None if other == "like it" else other
+            self._issue(Card(START, end, owner="friend", program=program, **terms), 0)
 
-    @precondition(lambda self: len(self.model.cards) < 3)
+    @precondition(lambda self: len(self.model.cards) < 4)
     @rule(
         amount=st.sampled_from([0, 300]),
         start=st.sampled_from([0, 0, 0, 2]),
@@ -163,6 +178,7 @@ class LedgerMachine(RuleBasedStateMachine):
             reloadable=flags == "reloadable",
             reusable=flags != "single use",
             restricted=flags == "restricted",
+            owner=self.model.person("owner"),
         )
         self._issue(card, amount)
 
@@ -252,6 +268,10 @@ class LedgerMachine(RuleBasedStateMachine):
         if self.model.adjustments:
             self._live_on(steps)
 
+    def declined_twice(self, card: int) -> None:
+        self.authorize(card, "too much", NEW_ID, "", "")
+        self.repeat(0, 0)
+
     def _live_on(self, steps: Steps) -> None:
         for verb, part in steps:
             if verb in {"settle", "cancel"}:
@@ -281,6 +301,10 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             ends = [lot.expires_at for card in self.model.cards for lot in card.lots]
             self.now = min((end for end in ends if end and end > self.now), default=self.now)
+        self.coordinates.move_to(self.now)
+
+    def _wait_until(self, instant: datetime.datetime | None) -> None:
+        self.now = max(self.now, instant or self.now)
         self.coordinates.move_to(self.now)
 
     @rule(card=card_number)
@@ -350,6 +374,78 @@ class LedgerMachine(RuleBasedStateMachine):
     def change_owner(self, card: int, owner: str, request: int) -> None:
         request_id = self._request_id(request)
         self._call(Call("change_owner", self._card(card), 0, request_id, buyer=owner))
+
+    @rule(
+        customer=who,
+        into=st.sampled_from(["owner", "friend", "guest", "stranger"]),
+        again=st.sampled_from([False, False, True]),
+    )
+    def merge(self, customer: str, into: str, again: bool) -> None:
+        """The same two again by the same request; or two by the request of others."""
+        if again and self.model.merges:
+            last = self.model.merges[-1]
+            request_id = last.request_id
+            if into == last.into:
+                customer = last.who
+        else:
+            request_id = self._request_id(NEW_ID)
+        expected = self.model.merge(customer, into, request_id, self.now)
+
+        assert self.books.merge(customer, into, request_id) == expected
+
+    @precondition(lambda self: self.model.merges)
+    @rule(back=st.integers(0, 3), request=st.sampled_from(["own", "own", "new", "of another"]))
+    def unmerge(self, back: int, request: str) -> None:
+        made = self.model.merges[-1 - back % len(self.model.merges)]
+        number = {"own": made.number, "of another": made.number + 1}.get(request)
+        request_id = self._request_id(NEW_ID) if number is None else f"part {number}"
+        expected = self.model.unmerge(made, request_id)
+
+        assert self.books.unmerge(made.number, request_id) == expected
+
+    @rule(
+        pair=st.sampled_from([("friend", "owner"), ("friend", "owner"), ("owner", "friend")]),
+        steps=st.sampled_from(TWO_WHO_ARE_ONE),
+    )
+    def life_of_two_who_are_one(self, pair: tuple[str, str], steps: Steps) -> None:
+        ours, theirs = (self.model.wallet_of(name) for name in pair)
+        if ours is None or theirs is None:
+            if self.model.merges:
+                self.unmerge(0, "new")
+            return
+        self.credit(ours, 100, NEW_ID, "promotional", None, 9)
+        credit, merged = len(self.model.transactions) - 1, len(self.model.merges)
+        for verb, part in steps:
+            if verb == "merge":
+                self.merge(*pair, again=part == "again")
+            elif verb == "merge on":
+                self.merge(pair[1], "guest", again=False)
+                self.model.seen["merged on and parted"] += len(self.model.merges) > merged + 1
+            elif verb == "unmerge" and len(self.model.merges) > merged:
+                self.unmerge(len(self.model.merges) - 1 - merged, part or "new")
+            elif verb == "part" and self.model.merges:
+                self.unmerge(0, "new")
+            else:
+                self._pair_goes_on(verb, part, ours, theirs, credit)
+
+    def _pair_goes_on(self, verb: str, part: str, ours: int, theirs: int, credit: int) -> None:
+        last, end = len(self.model.transactions) - 1, self.model.cards[theirs].expires_at
+        steps: dict[str, Callable[[], None]] = {
+            "cancel": lambda: self.cancel(credit, part, NEW_ID),
+            "spend": lambda: self.authorize(theirs, part, NEW_ID, "", ""),
+            "give back": lambda: self.cancel(last, "all", NEW_ID),
+            "credit": lambda: self.credit(ours, 100, NEW_ID, "paid", None, None),
+            "give": lambda: self.change_owner(ours, self.model.cards[theirs].owner, NEW_ID),
+            "block": lambda: self.change_state(ours, "block", NEW_ID),
+            "unblock": lambda: self.change_state(ours, "unblock", NEW_ID),
+            "worth less": lambda: self.change_state(theirs, "worth less", NEW_ID),
+            "worth more": lambda: self.change_state(theirs, "worth more", NEW_ID),
+            "expire": lambda: self.expire(theirs),
+            "end": lambda: self._wait_until(end),
+            "wait": lambda: self.wait("last instant"),
+        }
+        if verb in steps and last >= 0:
+            steps[verb]()
 
     @precondition(lambda self: self.model.operations)
     @rule(number=st.integers(0, 30), request=st.integers(0, 11))
@@ -441,14 +537,15 @@ class LedgerMachine(RuleBasedStateMachine):
         return max(1, amounts[part])
 
 
-def run(*, examples: int, steps: int, derandomize: bool) -> type[LedgerMachine]:
+def run(*, examples: int, length: int, derandomize: bool) -> type[LedgerMachine]:
     """Run the machine; what it saw is in the class that comes back."""
-    machine = type("Run", (LedgerMachine,), {"seen": Counter(), "steps": 0})
+    machine: type[LedgerMachine] = type("Run", (LedgerMachine,), {"seen": Counter(), "steps": 0})
+    machine.play_all()
     run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=examples,
-            stateful_step_count=steps,
+            stateful_step_count=length,
             derandomize=derandomize,
             database=None,
             deadline=None,
@@ -461,7 +558,7 @@ def run(*, examples: int, steps: int, derandomize: bool) -> type[LedgerMachine]:
 
 @pytest.mark.django_db
 def test_a_few_hundred_calls_in_any_order() -> None:
-    machine = run(examples=40, steps=25, derandomize=True)
+    machine = run(examples=40, length=25, derandomize=True)
 
     missed = REACHED - set(+machine.seen)
     assert machine.steps > 400
@@ -471,7 +568,7 @@ def test_a_few_hundred_calls_in_any_order() -> None:
 @pytest.mark.long
 @pytest.mark.django_db
 def test_ten_thousand_calls_in_any_order() -> None:
-    machine = run(examples=250, steps=50, derandomize=False)
+    machine = run(examples=250, length=50, derandomize=False)
 
     missed = (REACHED | DECLINED) - set(+machine.seen)
     assert machine.steps > 10_000
