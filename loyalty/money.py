@@ -6,8 +6,6 @@ to `FINER_DIGITS` more on the cards of a points program.
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 
-from django.utils.formats import number_format
-
 from loyalty.exceptions import InvalidAmount, UnknownCurrency
 
 MAX_UNITS = 2**63 - 1  # PostgreSQL's BIGINT
@@ -84,10 +82,3 @@ def shown(units: int, *, currency: str, exponent: int) -> Decimal:
     """The decimal amount with the currency's own digits, rounded down: never more than there is."""
     step = Decimal(1).scaleb(-exponent_of(currency))
     return to_decimal(units, exponent=exponent).quantize(step, rounding=ROUND_DOWN, context=_EXACT)
-
-
-def shown_money(units: int, currency: str, exponent: int) -> str:
-    """Units as exact money, in the reader's notation: `BRL 1,234.56`."""
-    amount = to_decimal(units, exponent=exponent)
-    text = number_format(amount, decimal_pos=exponent, use_l10n=True, force_grouping=True)
-    return f"{currency}\u00a0{text}"

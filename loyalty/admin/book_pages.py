@@ -14,14 +14,14 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from loyalty import audit
 from loyalty.admin.csv import csv_response
-from loyalty.admin.formats import shown_count
+from loyalty.admin.formats import shown_count, shown_number, written_money
 from loyalty.models import AuditAction, Program, Store
 from loyalty.reports.amounts import as_decimal, digits_of
 from loyalty.reports.sums import READABLE, progress, waiting
@@ -163,17 +163,15 @@ def month_of(text: str | None) -> datetime.date | None:
 
 
 def amount_text(amount: int, currency: str, digits: int | None = None) -> str:
-    """Finest units as people write them, without the currency; a minus is a real one."""
+    """Finest units as people write them, without the currency."""
     value = as_decimal(amount, currency)
     shown = digits if digits is not None else digits_of([amount], currency)
-    return number_format(value, decimal_pos=shown, use_l10n=True, force_grouping=True).replace(
-        "-", "\u2212"
-    )
+    return shown_number(value, shown)
 
 
 def money_text(amount: int, currency: str) -> str:
-    """The same with the currency: `BRL 1,234.56`."""
-    return f"{currency}\u00a0{amount_text(amount, currency)}"
+    """The same with the currency: `R$ 1.234,56`."""
+    return written_money(as_decimal(amount, currency), currency)
 
 
 def figures(amounts: Iterable[int], currency: str, digits: int) -> list[Cell]:
@@ -188,7 +186,7 @@ def number_cell(number: int) -> Cell:
 
 def percent_text(permille: int) -> str:
     """Thousandths as a percentage with one digit."""
-    return f"{number_format(Decimal(permille) / 10, decimal_pos=1, use_l10n=True)}\u00a0%"
+    return f"{shown_number(Decimal(permille) / 10, 1)}\u00a0%"
 
 
 def month_text(month: datetime.date) -> str:

@@ -252,9 +252,8 @@ def _lines(lines: Sequence[statements.Line]) -> list[StatementLine]:
 def _signed(line: statements.Line) -> str:
     if not line.change:
         return ""
-    shown = shown_money(abs(line.change), line.scale.currency, line.scale.exponent)
-    sign = "+" if line.change > 0 else "\N{MINUS SIGN}"
-    return f"{sign}{shown}"
+    shown = shown_money(line.change, line.scale.currency, line.scale.exponent)
+    return f"+{shown}" if line.change > 0 else shown
 
 
 def _statement_url(request: HttpRequest, customer: Customer) -> str:

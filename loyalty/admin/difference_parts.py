@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest
-from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +14,7 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty.actions.remedies import is_current
 from loyalty.admin.columns import badge, order_link, page_of
-from loyalty.admin.formats import NOTHING, shown_money
+from loyalty.admin.formats import NOTHING, shown_money, written_money
 from loyalty.admin.pages import may_see
 from loyalty.models import Discrepancy
 from loyalty.money import exponent_of
@@ -183,10 +182,7 @@ def _amount(currency: str, text: str) -> str:
         amount = Decimal(text)
     except InvalidOperation:
         return text
-    exponent = amount.as_tuple().exponent
-    digits = max(exponent_of(currency), -exponent if isinstance(exponent, int) else 0)
-    written = number_format(amount, decimal_pos=digits, use_l10n=True, force_grouping=True)
-    return f"{currency}\u00a0{written}"
+    return written_money(amount, currency)
 
 
 @dataclass(frozen=True, slots=True)

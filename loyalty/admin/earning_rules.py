@@ -32,6 +32,7 @@ from loyalty.admin.earning_texts import (
     shown_units,
     shown_value,
 )
+from loyalty.admin.formats import shown_count
 from loyalty.admin.forms.earning import CampaignForm, RuleForm, WindowForm
 from loyalty.earning import simulation
 from loyalty.earning.engine import Why
@@ -376,7 +377,7 @@ def _chart(made: RuleSimulation, program: Program) -> SafeString:
         sums[name[:width]] = sums.get(name[:width], 0) + units
     unit = program.point_units or 10 ** (program.exponent)
     highest = max(sums.values(), default=0) // unit
-    axis = [(each * unit, f"{each:,}".replace(",", "\u00a0")) for each in charts.steps_to(highest)]
+    axis = [(each * unit, shown_count(each)) for each in charts.steps_to(highest)]
     series = charts.Series(
         _("would have been given"),
         list(sums.values()),

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from loyalty.admin.formats import shown_money, with_points
+from loyalty.admin.formats import shown_decimal, shown_money, with_points
 from loyalty.earning.engine import Why
 from loyalty.earning.values import units_now
 from loyalty.models import Campaign, Earning, EarningRule, Program, ShopOrder
@@ -86,7 +85,7 @@ def told(order: ShopOrder) -> Iterator[str]:
 def rule_in_words(rule: EarningRule) -> str:
     """What it gives, in one line."""
     if rule.percent is not None:
-        percent = number_format(rule.percent.normalize(), use_l10n=True)
+        percent = shown_decimal(rule.percent)
         return _("%(percent)s %% of the value") % {"percent": percent}
     return _("%(points)s %(unit)s for each %(amount)s") % {
         "points": rule.points,
@@ -97,5 +96,5 @@ def rule_in_words(rule: EarningRule) -> str:
 
 def campaign_in_words(campaign: Campaign) -> str:
     """How much it multiplies."""
-    times = number_format(campaign.multiplier.normalize(), use_l10n=True)
+    times = shown_decimal(campaign.multiplier)
     return _("%(times)s times as much") % {"times": times}

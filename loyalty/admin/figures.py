@@ -5,14 +5,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from loyalty.actions import AMOUNTS, Figures
-from loyalty.admin.base import NOTHING, linked, shown_amount, shown_moment
-from loyalty.admin.formats import with_points
+from loyalty.admin.columns import linked
+from loyalty.admin.formats import (
+    NOTHING,
+    shown_amount,
+    shown_count,
+    shown_moment,
+    shown_money,
+    with_points,
+)
 from loyalty.models import (
     Batch,
     Customer,
@@ -22,7 +28,6 @@ from loyalty.models import (
     Program,
     Store,
 )
-from loyalty.money import to_decimal
 
 LABELS: Mapping[str, StrOrPromise] = {
     "point_units": _("value of a point"),
@@ -112,10 +117,8 @@ def is_figure(name: str) -> bool:
 
 
 def money_of(units: int, scale: Scale) -> str:
-    """Units as exact money: `BRL 1,234.56`."""
-    amount = to_decimal(units, exponent=scale.exponent)
-    text = number_format(amount, decimal_pos=scale.exponent, use_l10n=True, force_grouping=True)
-    money = f"{scale.currency}\u00a0{text}"
+    """Units as exact money, beside points if the program of its card has them."""
+    money = shown_money(units, scale.currency, scale.exponent)
     return with_points(units, scale.program, money) if scale.program else money
 
 
@@ -130,7 +133,7 @@ def _shown(name: str, value: int | str | None, scale: Scale) -> str:
     if value is None:
         return gettext("never") if name == "expires_at" else NOTHING
     if name in _COUNTS:
-        return number_format(int(value), use_l10n=True, force_grouping=True)
+        return shown_count(int(value))
     if name in {*AMOUNTS, "point_units"}:
         return money_of(int(value), scale)
     if name == "expires_at":

@@ -3,31 +3,29 @@
 import datetime
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from loyalty.identity import is_cnpj
 from loyalty.models import GiftCard, Program, Store, point_units_of
-from loyalty.money import shown_money
+from loyalty.notation import shown_count, shown_decimal, shown_money, shown_number, written_money
 
 __all__ = [
     "NOTHING",
     "shown_amount",
     "shown_count",
     "shown_day",
+    "shown_decimal",
     "shown_document",
     "shown_moment",
     "shown_money",
+    "shown_number",
     "with_points",
+    "written_money",
 ]
 
 NOTHING = "-"  # as Django shows an empty value
 _CPF_DIGITS = 11
-
-
-def shown_count(number: int) -> str:
-    """A whole number, as people write it."""
-    return number_format(number, use_l10n=True, force_grouping=True)
 
 
 def shown_amount(units: int, card: GiftCard) -> str:
@@ -37,7 +35,7 @@ def shown_amount(units: int, card: GiftCard) -> str:
 
 
 def with_points(units: int, program: Program, money: str, *, point_units: int | None = None) -> str:
-    """`1,234 points (BRL 3.0850)`: whole points with the money beside, or money alone.
+    """`1,234 points (R$3.0850)`: whole points with the money beside, or money alone.
 
     A point is worth what the program says, or other `point_units`.
     """
@@ -45,8 +43,7 @@ def with_points(units: int, program: Program, money: str, *, point_units: int | 
     if not worth:
         return money
     points = abs(units) // worth * (-1 if units < 0 else 1)
-    text = number_format(points, use_l10n=True, force_grouping=True)
-    return f"{text}\u00a0{program.unit_name or gettext('points')} ({money})"
+    return f"{shown_count(points)}\u00a0{program.unit_name or gettext('points')} ({money})"
 
 
 def shown_moment(instant: datetime.datetime | None, store: Store) -> str:

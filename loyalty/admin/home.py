@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
@@ -34,6 +33,7 @@ from loyalty.admin.book_pages import (
     query,
     tabs,
 )
+from loyalty.admin.formats import shown_count
 from loyalty.admin.periodic import VIEW as WORK
 from loyalty.models import (
     Approval,
@@ -203,7 +203,7 @@ def _waiting(request: HttpRequest) -> list[Tile]:
 
 def _waiting_tile(label: StrOrPromise, rows: QuerySet[Any], href: str, kind: str) -> Tile:
     number = rows[: _MOST_COUNTED + 1].count()
-    text = number_format(min(number, _MOST_COUNTED), use_l10n=True, force_grouping=True)
+    text = shown_count(min(number, _MOST_COUNTED))
     figure = f"{text}+" if number > _MOST_COUNTED else text
     return Tile(label, figure, href, kind if number else "")
 

@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
-from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -23,7 +22,7 @@ from loyalty.admin.actions import buttons
 from loyalty.admin.base import ReadOnlyAdmin
 from loyalty.admin.columns import address, badge
 from loyalty.admin.csv import csv_response
-from loyalty.admin.formats import NOTHING, shown_count, shown_moment, shown_money
+from loyalty.admin.formats import NOTHING, shown_count, shown_moment, shown_money, written_money
 from loyalty.admin.import_forms import UploadForm
 from loyalty.imports import LABELS, Problem
 from loyalty.models import Approval, AuditAction, Batch, ImportFile, Job, JobKind
@@ -276,8 +275,8 @@ def _figures(file: ImportFile) -> Sequence[Figure]:
         figures.append(
             Figure(
                 _("total"),
-                _written(Decimal(written), name),
-                _money(batch, batch.total) if name == currency else _written(issued, name),
+                written_money(Decimal(written), name),
+                _money(batch, batch.total) if name == currency else written_money(issued, name),
                 Decimal(written) == issued,
             )
         )
@@ -406,7 +405,3 @@ def _is_being_checked(job: Job) -> bool:
 
 def _money(batch: Batch, units: int) -> str:
     return shown_money(units, batch.program.store.currency, batch.program.exponent)
-
-
-def _written(amount: Decimal, currency: str) -> str:
-    return f"{currency}\u00a0{number_format(amount, use_l10n=True, force_grouping=True)}"

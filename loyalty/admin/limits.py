@@ -6,15 +6,15 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
-from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from loyalty import audit, roles
 from loyalty.admin.base import BoundedPaginator
+from loyalty.admin.formats import shown_money
 from loyalty.admin.money_field import MoneyField
 from loyalty.admin.staff import ConfirmedChanges
 from loyalty.models import AuditAction, SpendingLimit, Store
-from loyalty.money import exponent_of, to_decimal
+from loyalty.money import exponent_of
 from loyalty.sign_in.address import actor_of
 
 AMOUNTS = ("per_action", "per_day")
@@ -162,8 +162,5 @@ class SpendingLimitAdmin(ConfirmedChanges):
 
 
 def shown(units: int, currency: str) -> str:
-    """Minor units as exact money: `BRL 1,234.56`."""
-    digits = exponent_of(currency)
-    amount = to_decimal(units, exponent=digits)
-    text = number_format(amount, decimal_pos=digits, use_l10n=True, force_grouping=True)
-    return f"{currency}\u00a0{text}"
+    """Minor units as exact money."""
+    return shown_money(units, currency, exponent_of(currency))

@@ -6,19 +6,20 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.formats import get_format, number_format
+from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
 from loyalty.exceptions import LedgerError
 from loyalty.money import exponent_of, to_decimal, to_units
+from loyalty.notation import shown_number, symbol_of
 
 
 class MoneyField(forms.Field):
     """`1.234,56` in Portuguese, `1,234.56` in English, as units of `exponent` digits.
 
     Nothing is guessed: what is not written as the page's language writes it is refused with an
-    example. `currency` and `exponent` are those of the card that the amount is for; it
-    is written with the currency's own `digits`, if no others are given.
+    example; the currency may stand beside it. `currency` and `exponent` are those of the card that
+    the amount is for; it is written with the currency's own `digits`, if no others are given.
     """
 
     widget = forms.TextInput
@@ -45,7 +46,9 @@ class MoneyField(forms.Field):
         text = "" if value is None else str(value).strip()
         if not text:
             return None
-        return self._units(text.removeprefix(self.currency).strip())
+        for mark in (symbol_of(self.currency), self.currency):
+            text = text.removeprefix(mark).removesuffix(mark).strip()
+        return self._units(text)
 
     def prepare_value(self, value: Any) -> Any:
         """Units as the page's language writes them; what was typed stays as typed."""
@@ -72,4 +75,4 @@ class MoneyField(forms.Field):
 
     def _written(self, units: int) -> str:
         amount = to_decimal(units, exponent=self.exponent)
-        return number_format(amount, decimal_pos=self.digits, use_l10n=True, force_grouping=True)
+        return shown_number(amount, self.digits)

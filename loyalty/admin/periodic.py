@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +17,7 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty import audit, back_office, periodic
 from loyalty.admin.columns import badge
+from loyalty.admin.formats import shown_count
 from loyalty.models import AuditAction, Job, PeriodicWork
 from loyalty.periodic import Standing
 from loyalty.schedule import DAY, HOUR, MINUTE, PERIODIC, WEEK
@@ -130,10 +130,7 @@ def _state(standing: Standing) -> SafeString:
 
 def _counts(counts: Mapping[str, int]) -> str:
     known = [(label, counts[name]) for name, label in COUNTS.items() if counts.get(name)]
-    return ", ".join(
-        f"{label}: {number_format(number, use_l10n=True, force_grouping=True)}"
-        for label, number in known
-    )
+    return ", ".join(f"{label}: {shown_count(number)}" for label, number in known)
 
 
 def _often(every: datetime.timedelta) -> str:

@@ -8,9 +8,8 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty.actions import ChangePointValue
 from loyalty.admin import charts
-from loyalty.admin.formats import shown_count
+from loyalty.admin.formats import shown_count, shown_money
 from loyalty.models import PointValueChange, Program, TierScheme
-from loyalty.money import shown_money
 
 KEEP_MONEY, KEEP_POINTS = PointValueChange.Policy
 EXAMPLE = 1000

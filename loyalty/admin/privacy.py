@@ -13,13 +13,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from django_stubs_ext import StrOrPromise
 
 from loyalty import privacy
-from loyalty.admin.base import NOTHING, shown_moment
+from loyalty.admin.formats import NOTHING, shown_moment, written_money
 from loyalty.models import (
     AuditAction,
     Customer,
@@ -167,7 +166,10 @@ def export_person(request: HttpRequest, pk: int) -> HttpResponse:
                 traces.title,
                 traces.labels.values(),
                 [
-                    [_in_words(name, row[name], customer) for name in traces.labels]
+                    [
+                        _in_words(name, row[name], customer, row.get("currency", ""))
+                        for name in traces.labels
+                    ]
                     for row in facts[traces.name]
                 ],
             )
@@ -228,19 +230,23 @@ def _context(request: HttpRequest, customer: Customer, **context: Any) -> dict[s
 
 def _readable(card: dict[str, Any], customer: Customer) -> dict[str, Any]:
     """A card of the copy, in words of the page's language and by the store's clock."""
+    currency = card["currency"]
     facts = {
-        LABELS[name]: _in_words(name, card[name], customer)
+        LABELS[name]: _in_words(name, card[name], customer, currency)
         for name in ("id", "status", "issued_at", "valid_from", "expires_at")
     }
     amounts = {
-        LABELS[name]: f"{card['currency']}\u00a0{_in_words('amount', value, customer)}"
+        LABELS[name]: written_money(Decimal(value), currency)
         for name, value in card["amounts"].items()
     }
     tables = [
         (
             title,
             [LABELS[column] for column in card[name][0]],
-            [[_in_words(each, row[each], customer) for each in row] for row in card[name]],
+            [
+                [_in_words(each, row[each], customer, currency) for each in row]
+                for row in card[name]
+            ],
         )
         for name, title in TABLES.items()
         if card[name]
@@ -252,21 +258,18 @@ def _readable(card: dict[str, Any], customer: Customer) -> dict[str, Any]:
     }
 
 
-def _in_words(name: str, value: Any, customer: Customer) -> str:
+def _in_words(name: str, value: Any, customer: Customer, currency: str = "") -> str:
     if value in (None, ""):
         return NOTHING
     if name in DATES:
         return shown_moment(parse_datetime(str(value)), customer.store)
     if name in NUMBERS:
-        return number_format(Decimal(value), use_l10n=True, force_grouping=True)
+        return written_money(Decimal(value), currency or customer.store.currency)
     return str(WORDS.get((name, value), value))
 
 
 def _money(amounts: dict[str, Any]) -> list[str]:
-    return [
-        f"{currency}\u00a0{number_format(amount, use_l10n=True, force_grouping=True)}"
-        for currency, amount in sorted(amounts.items())
-    ]
+    return [written_money(amount, currency) for currency, amount in sorted(amounts.items())]
 
 
 def _page(customer: Customer) -> str:

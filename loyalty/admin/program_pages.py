@@ -77,9 +77,9 @@ class Unit:
     def text(self, amount: int) -> str:
         """An amount in the program's unit."""
         return (
-            f"{_number(self.units(amount))}\u00a0{self.name}"
+            f"{shown_count(self.units(amount))}\u00a0{self.name}"
             if self.counts_points
-            else (money_text(amount, self.currency))
+            else money_text(amount, self.currency)
         )
 
     def beside(self, amount: int) -> str:
@@ -89,7 +89,7 @@ class Unit:
     def cells(self, amounts: Iterable[int], digits: int) -> list[Cell]:
         """Amounts of a row: points, and the money below them."""
         return [
-            Cell(_number(self.units(each)), is_figure=True, beside=money)
+            Cell(shown_count(self.units(each)), is_figure=True, beside=money)
             if self.counts_points
             else Cell(money, is_figure=True)
             for each in amounts
@@ -133,7 +133,7 @@ class Unit:
         """The lines of a chart of these."""
         highest = max((max(each.values, default=0) for each in series), default=0)
         return [
-            (step, _number(step) if self.counts_points else amount_text(step, self.currency))
+            (step, shown_count(step) if self.counts_points else amount_text(step, self.currency))
             for step in charts.steps_to(highest)
         ]
 
@@ -259,7 +259,3 @@ def wanted_file(
 def shown_table(caption: StrOrPromise, labels: Sequence[Cell], unit: Unit | None = None) -> Table:
     """A table whose note says what its amounts are."""
     return Table(caption, labels, note=unit.caption() if unit else "")
-
-
-def _number(number: int) -> str:
-    return shown_count(number).replace("-", "\u2212")

@@ -7,7 +7,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
@@ -15,7 +14,7 @@ from django_stubs_ext import StrOrPromise
 from loyalty import audit
 from loyalty.admin.base import ReadOnlyAdmin, badge, moment, shown_moment
 from loyalty.admin.columns import address, page_of
-from loyalty.admin.formats import NOTHING
+from loyalty.admin.formats import NOTHING, shown_count
 from loyalty.admin.pages import StoryPage, may_see
 from loyalty.admin.parts import Fact, fact_of
 from loyalty.admin.run_forms import RunForm, StartForm, UploadForm
@@ -173,7 +172,7 @@ class ReconciliationRunAdmin(StoryPage[ReconciliationRun], ReadOnlyAdmin[Reconci
             "sentence": _sentence(row),
             "refresh_seconds": _REFRESH_SECONDS if is_running else None,
             "counts": [
-                (label, number_format(row.counts[name], use_l10n=True, force_grouping=True))
+                (label, shown_count(row.counts[name]))
                 for name, label in _COUNTS.items()
                 if row.counts.get(name)
             ],
@@ -208,7 +207,7 @@ def _facts(run: ReconciliationRun) -> list[Fact]:
         Fact(_("compared with"), run.get_source_display()),
         Fact(_("window of what was"), run.get_by_display()),
         Fact(_("window"), _window(run)),
-        Fact(_("calls made"), number_format(run.calls, use_l10n=True, force_grouping=True)),
+        Fact(_("calls made"), shown_count(run.calls)),
         Fact(_("asked for by"), run.requested_by or _("the clock")),
         Fact(_("started at"), shown_moment(run.started_at, run.store)),
         Fact(_("finished at"), shown_moment(run.finished_at, run.store) or NOTHING),

@@ -14,6 +14,7 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty.admin.actions import ActionURLs
 from loyalty.admin.base import NOTHING, Recent, badge, moment, shown_moment
+from loyalty.admin.formats import shown_money
 from loyalty.admin.program_earning import ProgramEarningURLs
 from loyalty.admin.program_messages import ProgramMessageURLs
 from loyalty.admin.settings import SettingsAdmin
@@ -148,6 +149,6 @@ class ProgramAdmin(ProgramEarningURLs, ProgramMessageURLs, ActionURLs, SettingsA
     @admin.display(description=_("value of a point"))
     def point(self, program: Program) -> str:
         """What a point is worth, for programs that count in points."""
-        if program.point_value is None:
+        if program.point_units is None:
             return NOTHING
-        return f"{program.store.currency} {program.point_value}"
+        return shown_money(program.point_units, program.store.currency, program.exponent)

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from loyalty.admin import charts
 from loyalty.admin.earning_texts import shown_units, shown_value
-from loyalty.admin.formats import shown_day
+from loyalty.admin.formats import shown_day, shown_decimal
 from loyalty.earning.standing import Held
 from loyalty.earning.tiers import Because, Scheme, Tier
 from loyalty.models import Program, TierScheme
@@ -35,16 +34,16 @@ def period_in_words(scheme: Scheme | TierScheme) -> str:
 
 
 def tier_in_words(tier: Mapping[str, Any], scheme: TierScheme) -> str:
-    """`Gold: from BRL 300.00, 2 times as much, valid for 730 days`."""
+    """`Gold: from R$300.00, 2 times as much, valid for 730 days`."""
     parts = [
         _("from %(amount)s")
         % {"amount": shown_counted(tier["threshold"], scheme.basis, scheme.program)}
         if tier["threshold"]
         else _("everyone"),
     ]
-    times = Decimal(tier["multiplier"]).normalize()
+    times = Decimal(tier["multiplier"])
     if times != 1:
-        parts.append(_("%(times)s times as much") % {"times": number_format(times, use_l10n=True)})
+        parts.append(_("%(times)s times as much") % {"times": shown_decimal(times)})
     if days := tier["validity_days"]:
         parts.append(
             ngettext("valid for %(days)s day", "valid for %(days)s days", days) % {"days": days}

@@ -4,22 +4,13 @@ import datetime
 
 from django.db.models import Q, Sum
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from loyalty.models import Customer, GiftCard, Program, Store, point_units_of
-from loyalty.money import exponent_of, shown_money
-
-# As shoppers know their money; others by their code.
-SYMBOLS = {
-    "BRL": "R$",
-    "USD": "US$",
-    "EUR": "€",
-    "PEN": "S/",
-    "PYG": "₲",
-    **dict.fromkeys(("ARS", "CLP", "COP", "MXN", "UYU"), "$"),
-}
+from loyalty.money import exponent_of
+from loyalty.notation import shown_count, shown_money
 
 
 def amount(units: int, program: Program, *, currency: str, exponent: int) -> str:
@@ -31,13 +22,11 @@ def amount(units: int, program: Program, *, currency: str, exponent: int) -> str
 
 
 def _written(units: int, program: Program, point: int | None, currency: str, exponent: int) -> str:
-    symbol = SYMBOLS.get(currency, currency)
     if not point:
-        return shown_money(units, symbol, exponent)
+        return shown_money(units, currency, exponent)
     digits = exponent_of(currency)
-    worth = shown_money(units // 10 ** (exponent - digits), symbol, digits)
-    points = number_format(units // point, use_l10n=True, force_grouping=True)
-    return f"{points} {program.unit_name} ({worth})"
+    worth = shown_money(units // 10 ** (exponent - digits), currency, digits)
+    return f"{shown_count(units // point)} {program.unit_name} ({worth})"
 
 
 def amount_on(card: GiftCard, units: int) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -29,6 +28,7 @@ from loyalty.models import (
     TierChange,
     scale_since,
 )
+from loyalty.notation import shown_decimal
 from loyalty.notifications import figures, links
 from loyalty.notifications.letters import Content, NotToBeSent
 
@@ -198,8 +198,8 @@ def _benefits(tier: Mapping[str, Any]) -> Details:
     lines = [(_("Tier"), tier["name"])]
     times = Decimal(tier["multiplier"])
     if times != 1:
-        shown = number_format(f"{times:f}".rstrip("0").rstrip("."), use_l10n=True)
-        lines.append((_("Your orders earn"), _("%(times)s times the usual") % {"times": shown}))
+        shown = _("%(times)s times the usual") % {"times": shown_decimal(times)}
+        lines.append((_("Your orders earn"), shown))
     if days := tier["validity_days"]:
         text = ngettext("%(days)s day", "%(days)s days", days) % {"days": days}
         lines.append((_("What they earn is valid for"), text))

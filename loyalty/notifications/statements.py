@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
 from loyalty.models import Bucket, Customer, GiftCard, OperationKind
+from loyalty.notation import MINUS
 from loyalty.notifications import figures
 from loyalty.notifications.letters import Account, Line
 
@@ -57,9 +58,9 @@ def _lines(card: GiftCard) -> Iterator[Line]:
     changed = card.operations.annotate(**moved).filter(Q(source__gt=0) | Q(target__gt=0))
     for operation in changed.order_by("-pk")[:MOVEMENTS]:
         units = operation.target - operation.source  # type: ignore[attr-defined]
-        sign = "+" if units > 0 else "\N{MINUS SIGN}"
+        sign = "+" if units > 0 else MINUS
         yield Line(
             day=figures.day(operation.created_at, card.store, "SHORT_DATE_FORMAT"),
             what=str(_WORDS[operation.kind]),
-            amount=f"{sign}\N{NO-BREAK SPACE}{figures.amount_on(card, abs(units))}",
+            amount=f"{sign}{figures.amount_on(card, abs(units))}",
         )

@@ -10,11 +10,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.actions import Action, ChangePointValue
+from loyalty.admin.formats import shown_money
 from loyalty.admin.forms.base import ActionForm
 from loyalty.admin.money_field import MoneyField
 from loyalty.admin.point_value_texts import comparison
 from loyalty.models import PointValueChange, Program
-from loyalty.money import MAX_UNITS, shown_money
+from loyalty.money import MAX_UNITS
 
 
 class PointValueField(MoneyField):

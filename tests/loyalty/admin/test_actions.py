@@ -94,7 +94,7 @@ def test_the_form_moves_nothing_and_shows_before_and_after(clerk: Client) -> Non
         shown = preview(clerk, card, "adjust", {**WORDS, "direction": "up", "amount": "5.00"})
 
     changed = [(str(c.label), c.before, c.after) for c in shown.context["changes"]]
-    assert changed == [("available", "BRL\u00a010.00", "BRL\u00a015.00")]
+    assert changed == [("available", "R$10.00", "R$15.00")]
 
 
 def test_confirmed_it_is_done(clerk: Client) -> None:
@@ -128,7 +128,7 @@ def test_what_changed_since_is_shown_before_it_is_done(clerk: Client) -> None:
         answer = confirm(clerk, card, "adjust", typed, shown)
 
     assert "Something changed since you looked" in said(answer)[0]
-    assert answer.context["changes"][0].before == "BRL\u00a07.00"
+    assert answer.context["changes"][0].before == "R$7.00"
     confirm(clerk, card, "adjust", typed, answer)
     assert buckets(card)["available"] == 200
 

@@ -51,7 +51,7 @@ def test_the_list_says_what_waits_for_whom(decider: Client) -> None:
 
     text = decider.get(reverse("admin:loyalty_approval_changelist")).content.decode()
 
-    assert "BRL\u00a05.00" in text
+    assert "R$5.00" in text
     assert str(approval.requested_by) in text
     assert "waiting" in text
 
@@ -78,7 +78,7 @@ def test_the_page_shows_what_was_asked_for_and_why(decider: Client) -> None:
     answer = decider.get(page_of(approval))
 
     [change] = answer.context["asked"]
-    assert (change.before, change.after) == ("BRL\u00a010.00", "BRL\u00a015.00")
+    assert (change.before, change.after) == ("R$10.00", "R$15.00")
     assert "typo" in answer.content.decode()
     assert answer.context["is_as_asked"] is True
 
@@ -91,8 +91,8 @@ def test_figures_that_moved_since_are_shown_beside_those_that_were_seen(decider:
     answer = decider.get(page_of(approval))
 
     assert answer.context["is_as_asked"] is False
-    assert answer.context["asked"][0].before == "BRL\u00a010.00"
-    assert answer.context["now"][0].after == "BRL\u00a012.00"
+    assert answer.context["asked"][0].before == "R$10.00"
+    assert answer.context["now"][0].after == "R$12.00"
 
 
 def test_what_would_be_refused_now_is_said_before_the_decision(decider: Client) -> None:

@@ -97,7 +97,7 @@ def test_shows_before_and_after_as_people_write_them(
     trail: dict[str, AuditEvent], boss: Client
 ) -> None:
     assert rows_of(boss, trail["adjust"]) == [
-        ("available", "BRL\u00a010.00", "BRL\u00a01,244.56"),
+        ("available", "R$10.00", "R$1,244.56"),
         ("expires at", "never", "12/31/2026\u00a011:59\u00a0p.m."),
     ]
     assert rows_of(boss, trail["changed"]) == [
@@ -123,7 +123,7 @@ def test_shows_who_when_from_where_and_about_what(
     ):
         assert word in text
     assert f"/admin/loyalty/giftcard/{trail['adjust'].card_id}/change/" in text
-    assert "BRL\u00a01,234.56" in text
+    assert "R$1,234.56" in text
 
     assert f"/admin/auth/user/{caio.pk}/change/" in text_of(boss, trail["changed"])
     assert "198.51.100.9" in text_of(boss, trail["failed"])

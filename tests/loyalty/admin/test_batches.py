@@ -70,7 +70,7 @@ def test_what_is_typed_becomes_a_draft_that_shows_what_it_comes_to(
     text = client.get(page_of(batch)).content.decode()
 
     assert (batch.status, batch.count, batch.amount, batch.total) == ("draft", 3, 2500, 7500)
-    assert "BRL\u00a075.00" in text
+    assert "R$75.00" in text
     assert not GiftCard.objects.exists()
 
 

@@ -39,11 +39,11 @@ def test_outstanding_now(db: None, boss: Client) -> None:
     text = text_of(boss, "books_outstanding")
 
     assert tiles_of(text) == {
-        "outstanding": "BRL 1,212.3456",
-        "available": "BRL 1,162.3456",
-        "held": "BRL 50.00",
-        "paid": "BRL 1,200.00",
-        "promotional": "BRL 12.3456",
+        "outstanding": "R$1,212.3456",
+        "available": "R$1,162.3456",
+        "held": "R$50.00",
+        "paid": "R$1,200.00",
+        "promotional": "R$12.3456",
     }
     assert lines_of(text, "In detail") == [
         "Program | Funding | Origin | Available | Held | Outstanding",
@@ -63,9 +63,9 @@ def test_outstanding_at_the_end_of_a_day_and_at_an_instant(db: None, boss: Clien
     after = tiles_of(text_of(boss, "books_outstanding", day="2026-01-20", time="12:00"))
     never = text_of(boss, "books_outstanding", day="2025-12-31")
 
-    assert day["outstanding"] == after["outstanding"] == "BRL 1,200.00"
-    assert day["held"] == "BRL 50.00"
-    assert before["outstanding"] == "BRL 1,500.00"
+    assert day["outstanding"] == after["outstanding"] == "R$1,200.00"
+    assert day["held"] == "R$50.00"
+    assert before["outstanding"] == "R$1,500.00"
     assert "Nothing had been issued by then." in never
 
 
@@ -79,7 +79,7 @@ def test_all_stores_stand_apart(db: None, boss: Client) -> None:
 
     assert "Casa Aurora, as of 03/04/2026\u00a09\u00a0a.m." in text
     assert "Tienda, as of 03/04/2026\u00a09\u00a0a.m." in text
-    assert "BRL\xa01,212.3456" in text
+    assert "R$1,212.3456" in text
     assert "CLP\xa09,990" in text
 
 
@@ -89,7 +89,7 @@ def test_what_is_no_day_is_now(day: str, db: None, boss: Client) -> None:
         make_months()
 
         assert tiles_of(text_of(boss, "books_outstanding", day=day, time="x"))["outstanding"] == (
-            "BRL 1,212.3456"
+            "R$1,212.3456"
         )
 
 
@@ -144,8 +144,8 @@ def test_the_roll_forward_says_what_changed_since_a_month_was_closed(
     assert rows_of(page.content.decode(), "What the entries say now")[1:] == [
         ["Vale-presente", "paid", "issued with the card", name, *amounts]
         for name, amounts in {
-            "credited": ["BRL 1,500.00", "BRL 1,501.00", "BRL 1.00"],
-            "available": ["BRL 1,150.00", "BRL 1,151.00", "BRL 1.00"],
+            "credited": ["R$1,500.00", "R$1,501.00", "R$1.00"],
+            "available": ["R$1,150.00", "R$1,151.00", "R$1.00"],
         }.items()
     ]
 

@@ -112,7 +112,7 @@ def test_a_list_becomes_a_draft_that_shows_whom_it_is_for(client: Client, progra
     assert (batch.source, batch.count, batch.total) == ("credit", 2, 300 * 25)
     text = text_of(client, page_of(batch))
     assert "300 pontos" in text
-    assert "Total amount (BRL 0.7500)" in text
+    assert "Total amount (R$0.7500)" in text
     assert "1 customer gets nothing: has your own e-mail or document." in text
     assert "1 customer gets nothing: comes more than once in the list." in text
     assert "Give the credit" in text
@@ -134,7 +134,7 @@ def test_confirmed_everybody_gets_theirs_and_the_list_says_so(
 
     assert (units_of(ana), units_of(bia)) == (5000, 2500)
     text = text_of(client, page_of(batch))
-    assert "Given to 2 (BRL 0.7500)" in text
+    assert "Given to 2 (R$0.7500)" in text
     assert "badge-good" in text
     rows = client.get(list_of(batch)).context["cl"].result_list
     assert [row.customer for row in rows] == [bia, ana]

@@ -42,8 +42,8 @@ def test_it_tells_who_what_they_have_and_what_moved(books: Books, boss: Client) 
 
     for part in (
         *("Ana Souza", "ana@example.com", "123.456.789-09", "Casa Aurora"),
-        *("BRL 1,233.0778", "1402310500123-01", "Held for a purchase", "\u2212BRL 2.0000"),
-        *("Given back", "+BRL 0.5000", "BRL 1,232.5678", "Customer service"),
+        *("R$1,233.0778", "1402310500123-01", "Held for a purchase", "\u2212R$2.0000"),
+        *("Given back", "+R$0.5000", "R$1,232.5678", "Customer service"),
     ):
         assert part in text, part
     assert books.card.code not in text
@@ -72,10 +72,10 @@ def test_a_long_statement_goes_on_with_its_balance(db: None, boss: Client) -> No
     older = page_of(boss, owner, before=newest["older"])
 
     assert len(newest["lines"]) == 25
-    assert newest["lines"][-1].available_after == "BRL\u00a0998.00"
-    assert "BRL 999.00" in older
-    assert "BRL 1,000.00" in older
-    assert "BRL 998.00" not in older.partition('id="statement"')[2]
+    assert newest["lines"][-1].available_after == "R$998.00"
+    assert "R$999.00" in older
+    assert "R$1,000.00" in older
+    assert "R$998.00" not in older.partition('id="statement"')[2]
 
 
 def test_somebody_with_many_cards_sees_the_newest_and_the_way_to_all(
@@ -103,7 +103,7 @@ def test_an_erased_person_is_a_number(books: Books, boss: Client, superuser: Use
 
     assert "This person was erased" in text
     assert "ana@example.com" not in text
-    assert "BRL 1,233.0778" in text
+    assert "R$1,233.0778" in text
 
 
 def test_the_statement_goes_out_whole(books: Books, boss: Client, superuser: User) -> None:
@@ -161,6 +161,6 @@ def test_cards_and_movements_of_points_say_points_and_money(db: None, boss: Clie
     ]
 
     texts = [page.content.decode().replace("\xa0", " ") for page in pages]
-    assert all("ponto (BRL" in text for text in texts)
+    assert all("ponto (R$" in text for text in texts)
     for text in texts[:2]:
-        assert "840 ponto (BRL 2.1000)" in text
+        assert "840 ponto (R$2.1000)" in text

@@ -231,9 +231,9 @@ def test_the_example_is_worked_out_by_the_rules(boss: Client, program: Program) 
 
     plain = [line.replace("\u00a0", " ") for line in example]
     # R$ 150.00 of R$ 200.00 earn 300 points; half comes back.
-    assert "300 points (BRL 0.7500) are pending" in plain[0]
-    assert "150 points (BRL 0.3750) are taken back" in plain[3]
-    assert "75 points (BRL 0.1875) are left by then" in plain[4]
+    assert "300 points (R$0.7500) are pending" in plain[0]
+    assert "150 points (R$0.3750) are taken back" in plain[3]
+    assert "75 points (R$0.1875) are left by then" in plain[4]
     assert "are taken from what the customer earns next" in plain[4]
     assert "are waived" in waived[4]
 
@@ -285,7 +285,7 @@ def test_a_rule_is_tried_with_a_chart_and_names(boss: Client, program: Program) 
     shown = text(boss, url)
 
     assert "A worker is at it" in waiting
-    assert "100 points (BRL 0.2500)" in shown
+    assert "100 points (R$0.2500)" in shown
     assert "Ana Souza" in shown
     assert "The order was canceled" in shown
     assert '<svg class="chart"' in shown
@@ -316,9 +316,9 @@ def test_the_customers_page_says_why_each_order_earned_or_not(
 
     shown = text(boss, at("loyalty_customer_change", customer.pk))
 
-    assert "Real by real: given · 100 points (BRL 0.2500)" in shown
+    assert "Real by real: given · 100 points (R$0.2500)" in shown
     assert "Welcome: it is not the customer&#x27;s first order<" in shown
-    assert "200 points (BRL 0.5000)" in shown
+    assert "200 points (R$0.5000)" in shown
 
 
 def test_pages_of_orders_earnings_and_steps(boss: Client, program: Program) -> None:
@@ -334,7 +334,7 @@ def test_pages_of_orders_earnings_and_steps(boss: Client, program: Program) -> N
     page = text(boss, at("loyalty_program_earning", program.pk))
     assert rule.name in page
     assert campaign.name in page
-    assert "60 points (BRL 0.1500)" in page
+    assert "60 points (R$0.1500)" in page
 
 
 def test_an_order_that_was_only_announced_has_no_amounts(boss: Client, program: Program) -> None:
@@ -343,7 +343,7 @@ def test_an_order_that_was_only_announced_has_no_amounts(boss: Client, program: 
     shown = text(boss, at("loyalty_shoporder_changelist"))
 
     assert "1234567890123-01" in shown
-    assert "BRL" not in shown
+    assert "R$" not in shown
 
 
 def test_more_orders_take_no_more_statements(

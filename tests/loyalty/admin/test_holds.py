@@ -39,15 +39,15 @@ def test_open_holds_with_age_order_amount_and_owner(db: None, boss: Client) -> N
     assert rows_of(text, "Oldest first") == [
         ["Held since", "Age", "Amount", "Order", "In the store", "Gift card", "Owner", ""],
         [
-            *("01/20/2026 noon", "42 days", "BRL 50.00", "v1000-01", "not known"),
+            *("01/20/2026 noon", "42 days", "R$50.00", "v1000-01", "not known"),
             *(str(card), "-", "Release"),
         ],
         [
-            *("01/30/2026 noon", "32 days", "BRL 7.00", "v2000-01", "not known"),
+            *("01/30/2026 noon", "32 days", "R$7.00", "v2000-01", "not known"),
             *(str(owned), "Bia Lima", "Release"),
         ],
     ]
-    assert tiles_of(text) == {"2 purchases hold": "BRL 57.00"}
+    assert tiles_of(text) == {"2 purchases hold": "R$57.00"}
     assert reverse("admin:loyalty_transaction_change", args=[hold.pk]) in text
 
 

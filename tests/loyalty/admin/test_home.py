@@ -55,10 +55,10 @@ def test_tiles_say_what_is_owed_held_expiring_and_waiting(db: None, boss: Client
     text = text_of(boss, "index")
 
     assert tiles_of(text) == {
-        "outstanding, paid": "BRL 1,200.00",
-        "outstanding, promotional": "BRL 12.3456",
-        "held by purchases now": "BRL 50.00",
-        "expires within 30 days": "BRL 1,150.00",
+        "outstanding, paid": "R$1,200.00",
+        "outstanding, promotional": "R$12.3456",
+        "held by purchases now": "R$50.00",
+        "expires within 30 days": "R$1,150.00",
         "approvals waiting": "1",
         "differences open": "1",
         "failed jobs": "1",
@@ -89,7 +89,7 @@ def test_each_chart_has_its_figures_as_a_table(db: None, boss: Client) -> None:
         ["Aurora Pontos", "12.3456"],
     ]
     assert text.count('role="img"') == 3
-    assert "<title>01/05/2026: issued BRL\xa01,500.00</title>" in text
+    assert "<title>01/05/2026: issued R$1,500.00</title>" in text
 
 
 @now
@@ -136,7 +136,7 @@ def test_the_store_is_chosen_and_remembered(db: None, boss: Client) -> None:
     again = tiles_of(text_of(boss, "index"))
     elsewhere = text_of(boss, "books_roll_forward")
 
-    assert first["outstanding, paid"] == "BRL 1,200.00"
+    assert first["outstanding, paid"] == "R$1,200.00"
     assert chosen["outstanding, paid"] == again["outstanding, paid"] == "CLP 9,990"
     assert "Tienda, month by month" in elsewhere
 
@@ -146,7 +146,7 @@ def test_what_is_not_in_the_sums_yet_counts(db: None, boss: Client) -> None:
     store, _card, _hold = make_months()
     make_card(make_program(store), balance=100)
 
-    assert tiles_of(text_of(boss, "index"))["outstanding, paid"] == "BRL 1,201.00"
+    assert tiles_of(text_of(boss, "index"))["outstanding, paid"] == "R$1,201.00"
 
 
 @now
@@ -159,7 +159,7 @@ def test_sums_that_are_far_behind_are_shown_with_their_age(
         make_card(make_program(store), balance=100)
         text = text_of(boss, "index")
 
-    assert tiles_of(text)["outstanding, paid"] == "BRL 1,200.00"
+    assert tiles_of(text)["outstanding, paid"] == "R$1,200.00"
     assert "as of 03/04/2026\u00a09\u00a0a.m." in text
     assert "The sums of the books are behind" in text
     assert "Expiring money was last counted 03/04/2026\u00a09\u00a0a.m." in text
@@ -199,4 +199,4 @@ def test_before_anything_is_summed_the_figures_are_right(db: None, boss: Client)
     store, _card, _hold = make_months()
     reports.rebuild()
 
-    assert tiles_of(text_of(boss, "index", store=store.pk))["outstanding, paid"] == "BRL 1,200.00"
+    assert tiles_of(text_of(boss, "index", store=store.pk))["outstanding, paid"] == "R$1,200.00"

@@ -79,7 +79,7 @@ def test_a_file_is_only_checked_until_somebody_applies_it(maker: User, signed_in
 
     assert (batch.status, batch.count, batch.total) == ("draft", 2, 1550)
     assert "The dry run found no problem." in text
-    assert text.count("BRL 15.50") == 2  # in the file, and to be issued
+    assert text.count("R$15.50") == 2  # in the file, and to be issued
     assert reverse("admin:loyalty_batch_action", args=[batch.pk, "apply_import"]) in text
     assert not GiftCard.objects.exists()
     assert not Customer.objects.exists()

@@ -91,19 +91,19 @@ def test_the_preview_shows_both_and_where_everything_goes(
     assert parts["VTEX profile id"] == (ana.profile_id, "-", ana.profile_id)
     assert [(card.available, card.held, card.fate) for card in details["cards"]] == [
         (
-            "BRL\u00a025.00",
-            "BRL\u00a05.00",
+            "R$25.00",
+            "R$5.00",
             f"what is available goes to {wallets[1]}; {HELD}",
         ),
-        ("BRL\u00a00.00", "BRL\u00a00.00", "stays as it is"),
-        ("BRL\u00a01.00", "BRL\u00a00.00", "becomes a card of A. Souza with all that is on it"),
+        ("R$0.00", "R$0.00", "stays as it is"),
+        ("R$1.00", "R$0.00", "becomes a card of A. Souza with all that is on it"),
     ]
     changes = {str(each.label): (each.before, each.after) for each in shown.context["changes"]}
     assert changes == {
-        "available": ("BRL\u00a00.00", "BRL\u00a026.00"),
+        "available": ("R$0.00", "R$26.00"),
         "cards": ("1", "3"),
-        f"available on {wallets[0]} ({wallets[0].program})": ("BRL\u00a025.00", "BRL\u00a00.00"),
-        f"available on {wallets[1]} ({wallets[0].program})": ("BRL\u00a00.00", "BRL\u00a025.00"),
+        f"available on {wallets[0]} ({wallets[0].program})": ("R$25.00", "R$0.00"),
+        f"available on {wallets[1]} ({wallets[0].program})": ("R$0.00", "R$25.00"),
     }
     assert "is for two people to say" in shown.content.decode()
     assert fresh(gift).owner == ana

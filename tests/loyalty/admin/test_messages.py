@@ -101,7 +101,7 @@ def test_what_a_message_says_is_shown_without_its_code(clerk: Client, code_in_me
     answer = clerk.get(log("preview", row.pk))
 
     text = answer.content.decode()
-    assert "You have R$ 50.00 to spend at Casa Aurora" in text
+    assert "You have R$50.00 to spend at Casa Aurora" in text
     for secret in (card.code, codes.grouped(card.code), "/card/"):
         assert secret not in text
     assert not AuditEvent.objects.exists()
@@ -272,8 +272,8 @@ def test_news_are_switched_with_since_when(editor: Client) -> None:
 @pytest.mark.parametrize(
     ("kind", "language", "subject", "line"),
     [
-        ("earned", "en", "You earned 120 pontos (R$ 0.30) at Casa Aurora", "7 days after the"),
-        ("usable", "en", "You can now use 120 pontos (R$ 0.30) at", "valid until"),
+        ("earned", "en", "You earned 120 pontos (R$0.30) at Casa Aurora", "7 days after the"),
+        ("usable", "en", "You can now use 120 pontos (R$0.30) at", "valid until"),
         ("tier_reached", "pt-br", "Você chegou ao nível Ouro em Casa Aurora", "1,5 vezes o normal"),
     ],
 )
@@ -328,8 +328,8 @@ def test_words_that_cannot_be_used_are_refused_next_to_their_field(
     ("language", "subject"),
     [
         ("pt-br", "Você tem R$ 100,00 para gastar em Casa Aurora"),
-        ("es", "Tienes R$ 100,00 para gastar en Casa Aurora"),
-        ("en", "You have R$ 100.00 to spend at Casa Aurora"),
+        ("es", "Tienes 100,00 BRL para gastar en Casa Aurora"),
+        ("en", "You have R$100.00 to spend at Casa Aurora"),
     ],
 )
 def test_a_preview_in_each_language(editor: Client, language: str, subject: str) -> None:
@@ -360,7 +360,7 @@ def test_a_test_is_kept_and_sent_to_oneself(editor: Client) -> None:
     notifications.send_due()
 
     [email] = mail.outbox
-    assert (email.to, email.subject) == (["ines@store.example"], "Casa Aurora: R$ 100.00")
+    assert (email.to, email.subject) == (["ines@store.example"], "Casa Aurora: R$100.00")
 
 
 def test_without_an_address_of_ones_own_there_is_no_test(signed_in: SignedIn) -> None:

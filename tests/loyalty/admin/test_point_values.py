@@ -86,24 +86,24 @@ def test_shows_both_policies_before_anything_changes(manager: Client, program: P
 
     rows = [(row.label, row.now, row.money_stays, row.points_stay) for row in shown.context["rows"]]
     assert [tuple(cell.replace("\u00a0", " ") for cell in row) for row in rows] == [
-        ("A point is worth", "BRL 0.0025", "BRL 0.0010", "BRL 0.0010"),
+        ("A point is worth", "R$0.0025", "R$0.0010", "R$0.0010"),
         ("Cards with something on them", "2", "2", "2"),
         ("Points on them", "200 pontos", "500 pontos", "200 pontos"),
-        ("Money on them", "BRL 0.5000", "BRL 0.5000", "BRL 0.2000"),
-        ("Held by purchases: stays", "BRL 0.0000", "BRL 0.0000", "BRL 0.0000"),
+        ("Money on them", "R$0.5000", "R$0.5000", "R$0.2000"),
+        ("Held by purchases: stays", "R$0.0000", "R$0.0000", "R$0.0000"),
         (
             "For example, a customer with 1,000 pontos",
-            "BRL 2.5000",
-            "2,500 pontos, still worth BRL 2.5000",
-            "1,000 pontos, worth BRL 1.0000: adjusted by BRL -1.5000",
+            "R$2.5000",
+            "2,500 pontos, still worth R$2.5000",
+            "1,000 pontos, worth R$1.0000: adjusted by \u2212R$1.5000",
         ),
     ]
     assert text(shown).count('<svg class="chart"') == 2
     changed = {str(each.label): (each.before, each.after) for each in shown.context["changes"]}
     assert {name: value[1].replace("\u00a0", " ") for name, value in changed.items()} == {
-        "value of a point": "BRL 0.0010",
+        "value of a point": "R$0.0010",
         "policy": "points stay, the money is adjusted",
-        "available": "BRL 0.2000",
+        "available": "R$0.2000",
     }
     assert moved(program) == before
     assert (fresh(program).point_units, PointValueChange.objects.count()) == (25, 0)
@@ -125,7 +125,7 @@ def test_keeps_the_points_and_shows_how_far_the_cards_are(
     page = text(manager.get(answer.redirect_chain[-1][0]))
     assert "2 of 2 (100%)" in page
     assert "data-watches" not in page
-    assert "BRL -0.3000" in page
+    assert "\u2212R$0.3000" in page
     cards = GiftCard.objects.filter(program=program)
     assert [buckets(card)["available"] for card in cards] == [1000, 1000]
 
@@ -190,7 +190,7 @@ def test_tells_who_did_it_and_why(manager: Client, program: Program) -> None:
 def test_waits_for_another_person_above_the_limit(signed_in: SignedIn, program: Program) -> None:
     manager = signed_in(make_staff("add_pointvaluechange", *SEEN, per_action=29))
     shown = preview(manager, program, NAME, TYPED)
-    assert "BRL 0.3000 is above your limit" in text(shown)
+    assert "R$0.3000 is above your limit" in text(shown)
 
     answer = confirm(manager, program, NAME, TYPED, shown)
 
@@ -228,8 +228,8 @@ def test_fails_as_an_approval_when_the_value_has_changed_by_then(
     [
         ({"value": ""}, "value", "This field is required."),
         ({"value": "0.0025"}, "value", "A point is worth that much already."),
-        ({"value": "0.00105"}, "value", "steps of BRL\u00a00.0001: type one or more of them."),
-        ({"value": "0"}, "value", "steps of BRL\u00a00.0001: type one or more of them."),
+        ({"value": "0.00105"}, "value", "steps of R$0.0001: type one or more of them."),
+        ({"value": "0"}, "value", "steps of R$0.0001: type one or more of them."),
         ({"value": "-1"}, "value", "Type the amount like"),
         ({"value": "0,01"}, "value", "Type the amount like"),
         ({"policy": ""}, "policy", "This field is required."),
@@ -300,8 +300,8 @@ def test_keeps_the_history_on_the_programs_page(manager: Client, program: Progra
 
     [table] = [each for each in answer.context["recent_tables"] if "point value" in str(each.title)]
     assert [[str(cell).replace("\u00a0", " ") for cell in row[1:4]] for row in table.rows] == [
-        ["BRL 0.0010", "BRL 0.0040", "money stays, the number of points changes"],
-        ["BRL 0.0025", "BRL 0.0010", "points stay, the money is adjusted"],
+        ["R$0.0010", "R$0.0040", "money stays, the number of points changes"],
+        ["R$0.0025", "R$0.0010", "points stay, the money is adjusted"],
     ]
 
 

@@ -102,14 +102,14 @@ def test_the_card_is_printed_with_all_that_a_shopper_needs(clerk: Client) -> Non
     assert answer.headers["Content-Type"] == "application/pdf"
     assert answer.headers["Cache-Control"].startswith("no-store")
     text = text_of(answer.content)
-    for words in ("Vale-presente", "BRL 123.45", "12/31/2099", codes.grouped(card.code)):
+    for words in ("Vale-presente", "R$123.45", "12/31/2099", codes.grouped(card.code)):
         assert words in text, words
     assert AuditEvent.objects.filter(action="print", card=card).count() == 1
 
 
 def test_the_same_card_prints_the_same_bytes_and_another_code_does_not() -> None:
-    card = PrintedCard("Loja", "Vale", "BRL 1,00", "Sem fim", "ABCD-EFGH")
-    other = PrintedCard("Loja", "Vale", "BRL 1,00", "Sem fim", "ABCD-EFGJ")
+    card = PrintedCard("Loja", "Vale", "R$ 1,00", "Sem fim", "ABCD-EFGH")
+    other = PrintedCard("Loja", "Vale", "R$ 1,00", "Sem fim", "ABCD-EFGJ")
 
     assert pdf_of(card) == pdf_of(card)
     assert pdf_of(card) != pdf_of(other)

@@ -60,7 +60,7 @@ def test_an_order_leads_to_everything_that_touched_it(books: Books, boss: Client
     text = boss.get(found.headers["Location"]).content.decode()
 
     assert str(books.card) in text
-    assert "BRL\u00a02.0000" in text
+    assert "R$2.0000" in text
 
 
 def test_a_transaction_is_found_by_its_id_and_its_payment(books: Books, boss: Client) -> None:
@@ -116,7 +116,7 @@ def test_a_search_takes_few_statements(books: Books, boss: Client) -> None:
 def test_the_page_of_a_card_says_in_a_sentence_how_it_is(books: Books, boss: Client) -> None:
     text = boss.get(page("giftcard", books.card)).content.decode()
 
-    assert re.search(r"Usable: [\d,]+\s+ponto \(BRL", text)
+    assert re.search(r"Usable: [\d,]+\s+ponto \(R\$", text)
     assert "Late delivery" in text
     assert page("transaction", books.debit) in text
 

@@ -176,7 +176,7 @@ def test_switching_on_says_what_it_means_and_is_for_good(boss: Client, program: 
     boss.post(url)
 
     scheme.refresh_from_db()
-    assert "Gold: from BRL 1,000.00, 2 times as much, valid for 730 days" in shown
+    assert "Gold: from R$1,000.00, 2 times as much, valid for 730 days" in shown
     assert "Silver: everyone<" in shown
     assert scheme.switched_on_at == NOW
     assert boss.get(at("tierscheme_edit", scheme.pk)).status_code == 404
@@ -203,8 +203,8 @@ def test_the_customers_page_says_how_a_tier_came_about_and_what_comes_next(
     page = text(boss, at("customer_tier", customer.pk))
 
     assert f"Silver (reached), {program}" in first
-    assert "Reached: BRL 120.00 in 30 days." in page
-    assert "BRL 180.00 more for Gold." in page
+    assert "Reached: R$120.00 in 30 days." in page
+    assert "R$180.00 more for Gold." in page
     assert "It changes on 04/01/2026 when nothing is bought until then." in page
 
 
@@ -220,12 +220,12 @@ def test_the_ladder_shows_where_the_customer_stands_and_what_is_missing(
     granted = rungs(text(boss, at("customer_tier", customer.pk)))
 
     assert reached == [
-        ("1", "192", "Gold, from BRL 300.00: BRL 180.00 missing"),
-        ("2", "480", "Silver, from BRL 100.00: reached"),
+        ("1", "192", "Gold, from R$300.00: R$180.00 missing"),
+        ("2", "480", "Silver, from R$100.00: reached"),
         ("1", "480", "Ruby: reached"),
     ]
-    assert granted[0] == ("2", "192", "Gold, from BRL 300.00: granted by staff")
-    assert granted[1] == ("1", "480", "Silver, from BRL 100.00: reached")
+    assert granted[0] == ("2", "192", "Gold, from R$300.00: granted by staff")
+    assert granted[1] == ("1", "480", "Silver, from R$100.00: reached")
 
 
 def test_without_tiers_the_page_says_where_they_are_written(boss: Client, program: Program) -> None:

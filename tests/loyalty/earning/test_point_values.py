@@ -339,7 +339,7 @@ def test_tells_customers_the_points_that_an_order_comes_to_now(
     notifications.send_due()
 
     told = [email.subject.replace("\u00a0", " ") for email in mail.outbox]
-    assert [subject for subject in told if "100 pontos (R$ 0.50)" in subject] == told
+    assert [subject for subject in told if "100 pontos (R$0.50)" in subject] == told
     assert len(told) == 2
 
 

@@ -51,7 +51,7 @@ def test_a_message_is_sent_once(server: MailServer) -> None:
     assert card.owner is not None
     assert message["To"] == card.owner.email
     assert message["From"] == "Casa Aurora <credit@store.example>"
-    assert message["Subject"] == "You have R$ 50.00 to spend at Casa Aurora"
+    assert message["Subject"] == "You have R$50.00 to spend at Casa Aurora"
     sent = row()
     assert (sent.status, sent.attempts, sent.language, sent.error) == ("sent", 1, "en", "")
     assert sent.sent_at is not None

@@ -72,7 +72,7 @@ def test_a_card_with_a_link() -> None:
         email = sent()
 
     assert text_of(email).startswith(
-        "Hello Ana Souza,\n\nCasa Aurora has given you a gift card of R$ 50.00,"
+        "Hello Ana Souza,\n\nCasa Aurora has given you a gift card of R$50.00,"
         " valid until Dec. 1, 2026.\n\nTo pay with it, type its code at checkout.\n"
     )
     assert f"Card: {card}\n" in text_of(email)
@@ -101,8 +101,8 @@ def test_credit_with_what_is_usable_now() -> None:
 
     email = sent()
 
-    assert email.subject == "You received R$ 100.00 at Casa Aurora"
-    assert "Amount: R$ 100.00\nUsable now: R$ 70.00\n" in text_of(email)
+    assert email.subject == "You received R$100.00 at Casa Aurora"
+    assert "Amount: R$100.00\nUsable now: R$70.00\n" in text_of(email)
 
 
 def test_points_are_told_as_points() -> None:
@@ -111,15 +111,15 @@ def test_points_are_told_as_points() -> None:
     wallet = make_wallet(program, owner=make_customer(store))
     make_credit(wallet, 1000 * 25)
 
-    assert sent().subject.startswith("You received 1,000 ponto (R$ 2.50) at ")
+    assert sent().subject.startswith("You received 1,000 ponto (R$2.50) at ")
 
 
 @pytest.mark.parametrize(
     ("language", "subject", "lang"),
     [
         ("pt-br", "Você tem R$ 1.234,50 para gastar em Casa Aurora", "pt-br"),
-        ("es", "Tienes R$ 1 234,50 para gastar en Casa Aurora", "es"),
-        ("en", "You have R$ 1,234.50 to spend at Casa Aurora", "en"),
+        ("es", "Tienes 1.234,50 BRL para gastar en Casa Aurora", "es"),
+        ("en", "You have R$1,234.50 to spend at Casa Aurora", "en"),
     ],
 )
 def test_in_the_customers_language(language: str, subject: str, lang: str) -> None:
@@ -137,7 +137,7 @@ def test_in_the_stores_language_when_the_customers_is_not_known() -> None:
     program = make_writing_program(make_store(name="Casa Aurora", language="es"))
     make_announced_card(program)
 
-    assert sent().subject == "Tienes R$ 50,00 para gastar en Casa Aurora"
+    assert sent().subject == "Tienes 50,00 BRL para gastar en Casa Aurora"
 
 
 def test_a_programs_own_words() -> None:
@@ -153,8 +153,8 @@ def test_a_programs_own_words() -> None:
 
     email = sent()
 
-    assert email.subject == "Casa Aurora: R$ 50.00"
-    assert text_of(email).startswith("Dear Ana,\n\nspend R$ 50.00.\nSoon.\n")
+    assert email.subject == "Casa Aurora: R$50.00"
+    assert text_of(email).startswith("Dear Ana,\n\nspend R$50.00.\nSoon.\n")
     assert "<p>Dear Ana,</p>" in html_of(email)
 
 
@@ -200,8 +200,8 @@ def test_a_statement_lists_the_cards_and_their_latest_movements() -> None:
 
     assert email.subject == "Your credit at Casa Aurora"
     assert (
-        f"Gift card {card}\nUsable now: R$ 70.00, without an end date\n"
-        "  11/02/2026  Purchase  \u2212 R$ 30.00\n  11/01/2026  Credit  + R$ 100.00\n"
+        f"Gift card {card}\nUsable now: R$70.00, without an end date\n"
+        "  11/02/2026  Purchase  \u2212R$30.00\n  11/01/2026  Credit  +R$100.00\n"
     ) in text_of(email)
     assert text_of(email).count("Usable now") == 1
     assert card.code not in html_of(email)

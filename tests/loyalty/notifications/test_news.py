@@ -83,9 +83,9 @@ def test_an_order_that_earns_is_told_when_it_is_paid(program: Program) -> None:
     assert row.order is not None
     assert row.order.order_id == order.order_id
     [(subject, text)] = sent()
-    assert subject == "You earned 120 pontos (R$ 0.30) at Casa Aurora"
+    assert subject == "You earned 120 pontos (R$0.30) at Casa Aurora"
     assert (
-        f"Your order {order.order_id} earned 120 pontos (R$ 0.30) in Clube, usable 7 days after the"
+        f"Your order {order.order_id} earned 120 pontos (R$0.30) in Clube, usable 7 days after the"
         " invoice.\n"
     ) in text
     assert "You get this because you take part in Clube." in text
@@ -108,7 +108,7 @@ def test_it_says_what_is_due_by_now_and_from_when(program: Program) -> None:
 
     [(subject, text)] = sent()
 
-    assert subject == "You earned 60 pontos (R$ 0.15) at Casa Aurora"
+    assert subject == "You earned 60 pontos (R$0.15) at Casa Aurora"
     assert "usable from March 10, 2026 on." in text
 
 
@@ -237,10 +237,10 @@ def test_what_became_usable_is_told_once(program: Program, clock: time_machine.T
 
     assert made == {USABLE_AT - HOUR: 0, USABLE_AT: 1, USABLE_AT + DAY: 0}
     [(subject, text)] = sent()
-    assert subject == "You can now use 120 pontos (R$ 0.30) at Casa Aurora"
+    assert subject == "You can now use 120 pontos (R$0.30) at Casa Aurora"
     assert (
-        f"what your order {order.order_id} earned can be used now: 120 pontos (R$ 0.30), valid"
-        " until March 10, 2027.\n\nWith it, 120 pontos (R$ 0.30) of your Clube are waiting for you"
+        f"what your order {order.order_id} earned can be used now: 120 pontos (R$0.30), valid"
+        " until March 10, 2027.\n\nWith it, 120 pontos (R$0.30) of your Clube are waiting for you"
     ) in text
 
 
@@ -256,7 +256,7 @@ def test_rules_and_campaigns_of_one_order_are_one_message(
 
     assert EarningMovement.objects.filter(kind="credit").count() == 4
     assert made == 1
-    assert sent()[-1][0] == "You can now use 400 pontos (R$ 1.00) at Casa Aurora"
+    assert sent()[-1][0] == "You can now use 400 pontos (R$1.00) at Casa Aurora"
 
 
 def test_what_was_taken_back_before_is_not_told(
@@ -277,7 +277,7 @@ def test_what_was_taken_back_in_part_is_told_as_it_is(
     clock.move_to(USABLE_AT)
     notifications.announce_usable()
 
-    assert sent()[-1][0] == "You can now use 60 pontos (R$ 0.15) at Casa Aurora"
+    assert sent()[-1][0] == "You can now use 60 pontos (R$0.15) at Casa Aurora"
 
 
 def test_taken_back_or_spent_before_it_is_sent_it_is_not_sent(
@@ -310,7 +310,7 @@ def test_what_became_usable_before_it_was_on_stays_untold(
     clock.move_to(USABLE_AT + DAY)
 
     assert notifications.announce_usable() == 1
-    assert sent()[-1][0] == "You can now use 50 pontos (R$ 0.12) at Casa Aurora"
+    assert sent()[-1][0] == "You can now use 50 pontos (R$0.12) at Casa Aurora"
 
 
 def test_usable_at_once_counts_from_its_credit(clock: time_machine.Traveller) -> None:
@@ -434,9 +434,9 @@ def test_a_tier_that_is_another_one_by_now_is_not_told(program: Program) -> None
         (
             "es",
             [
-                "Ganaste 1 200 pontos (R$ 3,00) en Casa Aurora",
+                "Ganaste 1.200 pontos (3,00 BRL) en Casa Aurora",
                 "Alcanzaste el nivel Gold en Casa Aurora",
-                "Ya puedes usar 1 200 pontos (R$ 3,00) en Casa Aurora",
+                "Ya puedes usar 1.200 pontos (3,00 BRL) en Casa Aurora",
             ],
         ),
     ],
@@ -466,5 +466,5 @@ def test_a_reminder_speaks_of_points(clock: time_machine.Traveller) -> None:
     notifications.schedule_reminders()
 
     assert [subject for subject, _text in sent()] == [
-        "100 pontos (R$ 0.25) at Casa Aurora expire on March 10, 2027"
+        "100 pontos (R$0.25) at Casa Aurora expire on March 10, 2027"
     ]

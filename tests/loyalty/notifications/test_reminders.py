@@ -82,7 +82,7 @@ def test_the_message_says_how_much_until_when(
     notifications.send_due()
 
     [email] = mail.outbox
-    assert email.subject == "R$ 50.00 at Casa Aurora expire on April 30, 2026"
+    assert email.subject == "R$50.00 at Casa Aurora expire on April 30, 2026"
     link = email.extra_headers["List-Unsubscribe"]
     assert link.startswith("<https://credit.example/messages/no-reminders/")
     assert email.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -109,7 +109,7 @@ def test_what_ends_on_one_day_of_one_card_is_one_message(
     notifications.send_due()
 
     assert [email.subject for email in mail.outbox] == [
-        "R$ 15.00 at Casa Aurora expire on April 30, 2026"
+        "R$15.00 at Casa Aurora expire on April 30, 2026"
     ]
 
 
