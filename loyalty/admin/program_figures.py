@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -30,12 +31,14 @@ from loyalty.admin.program_pages import (
     chosen_program,
     file_links,
     instant_of,
+    months_back,
     period_of,
     program_page,
     shown_table,
     summed,
     wanted_file,
 )
+from loyalty.earning.values import PointValues
 from loyalty.models import Origin, Program
 from loyalty.reports import programs as reports
 from loyalty.reports.pending import Pending, pending
@@ -69,6 +72,7 @@ _COSTS: Mapping[str, StrOrPromise] = {
     "net": _("cost"),
 }
 _MOST_BARS = 8
+_DAY = datetime.timedelta(days=1)
 
 
 def figures_page(request: HttpRequest) -> HttpResponse:
@@ -79,7 +83,7 @@ def figures_page(request: HttpRequest) -> HttpResponse:
     first, last = period_of(request, program)
     at = instant_of(request, program)
     shown = _Shown(
-        program, reports.figures(program, first, last, at=at), Unit(program), first, last
+        program, reports.figures(program, first, last, at=at), PointValues.of(program), first, last
     )
     if file := wanted_file(request, program, shown.files(at)):
         return file  # type: ignore[return-value]
@@ -95,7 +99,8 @@ def figures_page(request: HttpRequest) -> HttpResponse:
         as_of=shown_moment(at or timezone.now(), program.store),
         zone=program.store.time_zone,
         tiles=shown.tiles(pending(program)),
-        owed=shown.owed(),
+        owed=shown.owed(at),
+        worth=shown.worth(at),
         months=shown.months(),
         costs=shown.costs(),
         joined=shown.joined(),
@@ -106,13 +111,48 @@ def figures_page(request: HttpRequest) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """The figures as the page writes them."""
+    """The figures as the page writes them.
+
+    What is owed at an instant counts in points of the value that held then, what moved in a month
+    in those of the value at its end.
+    """
 
     program: Program
     found: Figures
-    unit: Unit
+    values: PointValues
     first: datetime.date
     last: datetime.date
+
+    def _unit(self, at: datetime.datetime | None) -> Unit:
+        """How amounts of an instant are written."""
+        return Unit(self.program, self.values.at(at or timezone.now(), self.program))
+
+    def _unit_after(self, day: datetime.date) -> Unit:
+        """How amounts of the end of a day are written."""
+        return self._unit(self.program.store.last_instant(day))
+
+    @property
+    def unit(self) -> Unit:
+        """How the amounts of the whole period are written."""
+        return self._unit_after(self.last)
+
+    def _months(self) -> Iterator[tuple[datetime.date, Turnover, Unit, Unit]]:
+        """Each month, and how its amounts are written: those of its beginning, all others."""
+        before = self._unit_after(self.first - _DAY)
+        for month, turnover in self.found.months.items():
+            after = self._unit_after(min(months_back(month, -1) - _DAY, self.last))
+            yield month, turnover, before, after
+            before = after
+
+    def worth(self, at: datetime.datetime | None) -> dict[str, Any]:
+        """What a point was worth at the instant, if not as now; if it changed in the period."""
+        then, now = self._unit(at), self._unit(None)
+        start = self._unit_after(self.first - _DAY).point_units
+        return {
+            "changed": any(after.point_units != start for *_month, after in self._months()),
+            "then": then.point_text() if then != now else "",
+            "now": now.point_text(),
+        }
 
     def tiles(self, pending: Pending) -> list[tuple[StrOrPromise, str, str]]:
         """The figures of the period at a glance: label, figure, and what stands below."""
@@ -134,22 +174,26 @@ class _Shown:
                 _rate(whole),
                 str(_("%(rate)s since the beginning") % {"rate": _rate(ever)}),
             ),
-            self._tile(_("pending now"), waiting),
+            self._tile(_("pending now"), waiting, self._unit(None)),
             self._tile(_("owed after the period"), whole.closing),
         ]
 
-    def _tile(self, label: StrOrPromise, amount: int) -> tuple[StrOrPromise, str, str]:
-        return label, self.unit.text(amount), self.unit.beside(amount)
+    def _tile(
+        self, label: StrOrPromise, amount: int, unit: Unit | None = None
+    ) -> tuple[StrOrPromise, str, str]:
+        unit = unit or self.unit
+        return label, unit.text(amount), unit.beside(amount)
 
-    def owed(self) -> Table:
+    def owed(self, at: datetime.datetime | None) -> Table:
         """What the store owes as of the instant."""
+        unit = self._unit(at)
         amounts = [getattr(self.found.owed, name) for name in _OWED]
         table = shown_table(
             _("Liability"),
             [Cell(_("program")), *(Cell(label, is_figure=True) for label in _OWED.values())],
-            self.unit,
+            unit,
         )
-        cells = self.unit.cells(amounts, self.unit.digits(amounts))
+        cells = unit.cells(amounts, unit.digits(amounts))
         table.rows = [Row([Cell(str(self.program)), *cells])]
         return table
 
@@ -169,13 +213,20 @@ class _Shown:
         turnovers = [*self.found.months.values(), whole]
         digits = self.unit.digits([getattr(each, name) for each in turnovers for name in names])
 
-        def row(label: StrOrPromise, turnover: Turnover, *, is_total: bool = False) -> Row:
-            amounts = (getattr(turnover, name) * (-1 if name in _LESS else 1) for name in names)
-            rate = Cell(_rate(turnover), is_figure=True)
-            return Row([Cell(label), *self.unit.cells(amounts, digits), rate], is_total=is_total)
+        def cells(turnover: Turnover, before: Unit, after: Unit) -> list[Cell]:
+            amounts = [getattr(turnover, name) * (-1 if name in _LESS else 1) for name in names]
+            return [
+                *before.cells(amounts[:1], digits),
+                *after.cells(amounts[1:], digits),
+                Cell(_rate(turnover), is_figure=True),
+            ]
 
-        table.rows = [row(month_text(month), each) for month, each in self.found.months.items()]
-        table.rows.append(row(_("whole period"), whole, is_total=True))
+        table.rows = [
+            Row([Cell(month_text(month)), *cells(turnover, before, after)])
+            for month, turnover, before, after in self._months()
+        ]
+        in_all = cells(whole, self._unit_after(self.first - _DAY), self.unit)
+        table.rows.append(Row([Cell(_("whole period")), *in_all], is_total=True))
         return table
 
     def costs(self) -> Table:
@@ -228,6 +279,15 @@ class _Shown:
         ]
         return table
 
+    def _series(self, label: StrOrPromise, amounts: Sequence[int]) -> charts.Series:
+        """An amount of each month as a color of a chart, whose titles say points and money."""
+        units = [after for *_month, after in self._months()]
+        return charts.Series(
+            label,
+            [unit.units(each) for unit, each in zip(units, amounts, strict=True)],
+            [unit.title(each) for unit, each in zip(units, amounts, strict=True)],
+        )
+
     def charts(self) -> dict[str, SafeString]:
         """The months, the costs and the members as pictures."""
         months = self.found.months
@@ -235,11 +295,11 @@ class _Shown:
         named = [month_text(month) for month in months]
         turnovers = list(months.values())
         moved = [
-            self.unit.series(_("earned"), [each.earned + each.rewarded for each in turnovers]),
-            self.unit.series(_("spent"), [max(each.used, 0) for each in turnovers]),
-            self.unit.series(_("expired"), [each.expired for each in turnovers]),
+            self._series(_("earned"), [each.earned + each.rewarded for each in turnovers]),
+            self._series(_("spent"), [max(each.used, 0) for each in turnovers]),
+            self._series(_("expired"), [each.expired for each in turnovers]),
         ]
-        owed = [self.unit.series(_("owed after"), [each.closing for each in turnovers])]
+        owed = [self._series(_("owed after"), [each.closing for each in turnovers])]
         members = self._members()
         new = [
             charts.Series(
@@ -290,7 +350,7 @@ class _Shown:
 
     def files(self, at: datetime.datetime | None) -> Mapping[str, File]:
         """Each table for spreadsheets."""
-        unit = self.unit
+        unit, then = self.unit, self._unit(at)
         return {
             "months": File([_("month"), *unit.header(_COLUMNS.values())], list(self._month_rows())),
             "costs": File(
@@ -301,6 +361,7 @@ class _Shown:
                 [
                     (
                         *(_source(cost), cost.campaign_name, cost.times),
+                        *unit.worth(),
                         *unit.values(getattr(cost, name) for name in _COSTS),
                     )
                     for cost in self.found.costs
@@ -312,7 +373,8 @@ class _Shown:
                     (
                         self.program.name,
                         at or timezone.localtime(timezone.now(), self.program.store.zone),
-                        *unit.values(getattr(self.found.owed, name) for name in _OWED),
+                        *then.worth(),
+                        *then.values(getattr(self.found.owed, name) for name in _OWED),
                     )
                 ],
             ),
@@ -320,8 +382,12 @@ class _Shown:
         }
 
     def _month_rows(self) -> Iterator[Sequence[object]]:
-        for month, turnover in self.found.months.items():
-            yield month, *self.unit.values(getattr(turnover, name) for name in _COLUMNS)
+        for month, turnover, before, after in self._months():
+            amounts = [getattr(turnover, name) for name in _COLUMNS]
+            yield (
+                *(month, *after.worth()),
+                *(*before.values(amounts[:1]), *after.values(amounts[1:])),
+            )
 
     def _members(self) -> list[tuple[datetime.date, int, int]]:
         """Of each month of the period: how many came, and how many had come by its end."""

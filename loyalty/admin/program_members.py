@@ -166,7 +166,7 @@ def _tiers_chart(held: Sequence[tuple[str, int]]) -> SafeString:
 def _files(
     program: Program, found: Sequence[Cohort], tiers: Sequence[tuple[str, int]]
 ) -> Mapping[str, File]:
-    unit = Unit(program)
+    unit = Unit(program, program.point_units)
     amounts = (_("given by then"), _("spent by then"))
     return {
         "cohorts": File(
@@ -185,7 +185,7 @@ def _files(
 def _cohort_rows(found: Sequence[Cohort], unit: Unit) -> Iterator[Sequence[object]]:
     for cohort in found:
         for number, age in enumerate(cohort.ages):
-            money = unit.values((age.given, age.spent))
+            money = (*unit.worth(), *unit.values((age.given, age.spent)))
             yield cohort.month, cohort.size, number, age.active, *money
 
 

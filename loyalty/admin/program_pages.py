@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -28,8 +29,9 @@ from loyalty.admin.book_pages import (
     query,
     wants_csv,
 )
-from loyalty.admin.formats import shown_count
+from loyalty.admin.formats import shown_count, shown_money
 from loyalty.models import Program
+from loyalty.money import to_decimal
 from loyalty.reports.amounts import as_decimal, digits_of, finest
 from loyalty.reports.programs import StillSumming
 
@@ -45,9 +47,13 @@ PAGES: Sequence[tuple[str, StrOrPromise]] = (
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """How the amounts of a program are written: in points with the money beside, or in money."""
+    """How the amounts of a program are written: in points with the money beside, or in money.
+
+    `point_units` is what a point is worth, now or at the time of the amounts.
+    """
 
     program: Program
+    point_units: int | None
 
     @property
     def currency(self) -> str:
@@ -57,7 +63,7 @@ class Unit:
     @property
     def counts_points(self) -> bool:
         """Whether the program speaks of points."""
-        return self.program.point_units is not None
+        return self.point_units is not None
 
     @property
     def name(self) -> str:
@@ -68,10 +74,9 @@ class Unit:
 
     def units(self, amount: int) -> int:
         """Whole points of an amount, as far from nothing as they are complete; or the amount."""
-        point = self.program.point_units
-        if point is None:
+        if self.point_units is None:
             return amount
-        worth = finest(point, currency=self.currency, exponent=self.program.exponent)
+        worth = finest(self.point_units, currency=self.currency, exponent=self.program.exponent)
         return abs(amount) // worth * (-1 if amount < 0 else 1)
 
     def text(self, amount: int) -> str:
@@ -108,11 +113,19 @@ class Unit:
         return str(_("Whole %(unit)s, with %(currency)s below") % named)
 
     def header(self, labels: Iterable[StrOrPromise]) -> Iterator[str]:
-        """Heads of the columns of a file: each figure in points and in money."""
+        """Heads of a file's columns: what a point is worth, each figure in points and in money."""
+        if self.counts_points:
+            yield f"{_('value of a point')} ({self.currency})"
         for label in labels:
             if self.counts_points:
                 yield f"{label} ({self.name})"
             yield f"{label} ({self.currency})"
+
+    def worth(self) -> list[Decimal]:
+        """What a point is worth, for the first of these columns; nothing in a program in money."""
+        if self.point_units is None:
+            return []
+        return [to_decimal(self.point_units, exponent=self.program.exponent)]
 
     def values(self, amounts: Iterable[int]) -> Iterator[object]:
         """The same figures for a file."""
@@ -121,13 +134,15 @@ class Unit:
                 yield self.units(amount)
             yield as_decimal(amount, self.currency)
 
-    def series(self, label: StrOrPromise, amounts: Sequence[int]) -> charts.Series:
-        """Amounts as a color of a chart, whose titles say both."""
-        return charts.Series(
-            label,
-            [self.units(each) for each in amounts],
-            [f"{self.text(each)} {self.beside(each)}".strip() for each in amounts],
-        )
+    def point_text(self) -> str:
+        """What a point is worth, as money; nothing in a program in money."""
+        if self.point_units is None:
+            return ""
+        return shown_money(self.point_units, self.currency, self.program.exponent)
+
+    def title(self, amount: int) -> str:
+        """An amount in both, for the title of a bar."""
+        return f"{self.text(amount)} {self.beside(amount)}".strip()
 
     def axis(self, series: Iterable[charts.Series]) -> list[tuple[int, str]]:
         """The lines of a chart of these."""

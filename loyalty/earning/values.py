@@ -41,6 +41,16 @@ class PointValues:
         first = (None, self.changes[0].before)
         return (first, *((each.changed_at, each.after) for each in self.changes))
 
+    def at(self, instant: datetime.datetime, program: Program) -> int | None:
+        """What a point of the program was worth at an instant; None for a program in money."""
+        if not self.changes:
+            return program.point_units
+        worth = self.changes[0].before
+        for each in self.changes:
+            if each.changed_at <= instant:
+                worth = each.after
+        return worth
+
     def scale_since(
         self, instant: datetime.datetime | None, *, until: datetime.datetime | None = None
     ) -> Fraction:

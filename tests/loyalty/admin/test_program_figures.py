@@ -10,10 +10,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from loyalty import ledger, reports
+from loyalty import jobs, ledger, point_values, reports
 from loyalty.admin.program_members import tiers_held
 from loyalty.identity import Identity
 from loyalty.models import AuditEvent, Customer, GiftCard, Program
+from loyalty.tasks import HANDLERS
 from tests.builders import make_adjustment, make_purchase, make_store, new_id
 from tests.loyalty.admin.book_pages import grant, lines_of, staff, text_of, tiles_of
 from tests.loyalty.earning.builders import (
@@ -56,6 +57,21 @@ def make_figures() -> Program:
     with time_machine.travel(START + 36 * DAY, tick=False):
         make_purchase(GiftCard.objects.get(owner__email="rui@example.com"), 40 * 25)
     return program
+
+
+def revalue(program: Program, policy: str) -> None:
+    """A point is worth R$ 0.0010 from now on, no longer R$ 0.0025."""
+    point_values.change(
+        program,
+        before=25,
+        after=10,
+        policy=policy,
+        requested_by=None,
+        reason="campaign",
+        request_id=new_id(),
+    )
+    while jobs.run_next(HANDLERS):
+        pass
 
 
 @now
@@ -147,6 +163,66 @@ def test_the_liability_as_of_an_instant_of_the_store(
 
 
 @now
+@pytest.mark.parametrize(
+    ("policy", "owed"), [("keep_money", "650 0.65"), ("keep_points", "260 0.26")]
+)
+def test_the_liability_of_the_past_counts_in_points_of_its_day(
+    policy: str, owed: str, db: None, boss: Client
+) -> None:
+    program = make_figures()
+    revalue(program, policy)
+
+    def liability(**asked: str) -> tuple[str, list[str]]:
+        text = text_of(boss, "program_figures", **asked, **PERIOD)
+        answer = boss.get(
+            reverse("admin:program_figures"), {"format": "csv", "table": "owed"} | asked
+        )
+        file = answer.getvalue().decode().splitlines()[1].split(",")
+        return lines_of(text, "Liability")[1].split(" | ")[-1], [file[2], *file[-2:]]
+
+    yesterday, moment_before = liability(at="2026-04-10T09:00"), liability(at="2026-04-11T08:59:59")
+    at_once, today = liability(at="2026-04-11T09:00"), liability()
+
+    assert yesterday == moment_before == ("260 0.65", ["0.0025", "260", "0.65"])
+    assert at_once == today == (owed, ["0.0010", *owed.split()])
+
+
+@now
+def test_a_page_says_what_a_point_was_worth_then(db: None, boss: Client) -> None:
+    program = make_figures()
+    day = {"at": "2026-04-10T09:00"}
+    texts = [text_of(boss, "program_figures", **day, **PERIOD)]
+    revalue(program, "keep_money")
+
+    periods = (PERIOD | day, PERIOD, PERIOD | {"last": "2026-04-10"})
+    texts += [text_of(boss, "program_figures", **asked) for asked in periods]
+
+    worth = "A point was worth R$0.0025 then. Now it is worth R$0.0010."
+    changed = "In this time a point changed its value"
+    assert [worth in text for text in texts] == [False, True, False, False]
+    assert [changed in text for text in texts] == [False, True, True, False]
+
+
+@now
+def test_months_count_in_points_of_their_end(db: None, boss: Client) -> None:
+    program = make_figures()
+    revalue(program, "keep_money")
+
+    text = text_of(boss, "program_figures", **PERIOD)
+
+    lines = [line.split(" | ") for line in lines_of(text, "Month by month")]
+    assert [[line[1], line[2], line[4], line[7]] for line in lines[1:]] == [
+        ["0 0.00", "400 1.00", "0 0.00", "200 0.50"],
+        ["200 0.50", "250 0.25", "-100 -0.10", "650 0.65"],
+        ["0 0.00", "1,250 1.25", "-100 -0.10", "650 0.65"],
+    ]
+    assert tiles_of(text)["Owed after the period"] == "650 pontos"
+    earlier = text_of(boss, "program_figures", first="2026-03-01", last="2026-04-10")
+    assert tiles_of(earlier)["Owed after the period"] == "260 pontos"
+    assert lines_of(earlier, "Cost by rule and campaign")[-1].split(" | ")[5] == "300 0.75"
+
+
+@now
 def test_the_tables_leave_as_csv(db: None, boss: Client) -> None:
     make_figures()
 
@@ -161,21 +237,22 @@ def test_the_tables_leave_as_csv(db: None, boss: Client) -> None:
     cohorts, tiers = file("program_members", "cohorts"), file("program_members", "tiers")
 
     assert months[0][:5] == [
-        *("month", "owed before (pontos)", "owed before (BRL)", "earned (pontos)"),
-        "earned (BRL)",
+        *("month", "value of a point (BRL)", "owed before (pontos)", "owed before (BRL)"),
+        "earned (pontos)",
     ]
-    assert months[1][:5] == ["2026-03-01", "0", "0.00", "400", "1.00"]
+    assert months[1][:6] == ["2026-03-01", "0.0025", "0", "0.00", "400", "1.00"]
     assert costs[1] == [
-        *("Um por real", "", "2", "300", "0.75", "100", "0.25", "200", "0.50"),
+        *("Um por real", "", "2", "0.0025", "300", "0.75", "100", "0.25", "200", "0.50"),
     ]
     assert owed[1] == [
-        *("Aurora Pontos", "2026-04-11 09:00:00", "260", "0.65", "0", "0.00", "260", "0.65"),
+        *("Aurora Pontos", "2026-04-11 09:00:00", "0.0025"),
+        *("260", "0.65", "0", "0.00", "260", "0.65"),
     ]
     assert members[1:] == [["2026-03-01", "1", "1"], ["2026-04-01", "1", "2"]]
     assert cohorts[1:] == [
-        ["2026-03-01", "1", "0", "1", "200", "0.50", "0", "0.00"],
-        ["2026-03-01", "1", "1", "0", "200", "0.50", "0", "0.00"],
-        ["2026-04-01", "1", "0", "1", "100", "0.25", "40", "0.10"],
+        ["2026-03-01", "1", "0", "1", "0.0025", "200", "0.50", "0", "0.00"],
+        ["2026-03-01", "1", "1", "0", "0.0025", "200", "0.50", "0", "0.00"],
+        ["2026-04-01", "1", "0", "1", "0.0025", "100", "0.25", "40", "0.10"],
     ]
     assert tiers[1:] == [["no tier", "0"], ["Silver", "2"], ["Gold", "0"]]
     assert AuditEvent.objects.filter(action="export", note__startswith="program-").count() == 6
@@ -260,7 +337,7 @@ def test_a_page_takes_few_statements_however_much_there_is(
         take(program.store, invoiced(an_order(50_00, buyer=Identity.of(email=new_id()))))
         reports.aggregate_due()
 
-    assert counts[1] <= counts[0] <= 14
+    assert counts[1] <= counts[0] <= 15
 
 
 @now
