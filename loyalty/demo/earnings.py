@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from django.contrib.auth.models import User
-
 from loyalty import earning
 from loyalty.demo.clock import Dice, Story
 from loyalty.demo.purchases import order_ids
 from loyalty.demo.shop import LOYALTY, Shop
+from loyalty.demo.staff import member
 from loyalty.models import Campaign, EarningPolicy, EarningRule, Program, TierScheme
+from loyalty.roles import Role
 from loyalty.shop_orders import Line, Order, OrderState, Tender
 
 # By then every customer who has a wallet from checkout has it.
@@ -66,15 +66,13 @@ def granted_tier(shop: Shop) -> Story:
     dice = Dice(f"{shop.plan.account} granted tier")
     yield shop.ago(GRANTED_DAYS, dice)
     program = shop.programs[LOYALTY]
-    # The login of the demo's staff; it gets its password and role with the others.
-    staff, _made = User.objects.get_or_create(username="manager", defaults={"is_active": False})
     earning.grant(
         program,
         shop.customer(BUYERS + 1),
         tier=earning.tiers_of(program)[-1],
         until=shop.store.last_instant(shop.now.date() + 60 * _DAY),
         reason=shop.plan.earning["granted"],
-        by=staff,
+        by=member(Role.MANAGER),
         request_id=f"tier:{shop.plan.account}",
     )
 

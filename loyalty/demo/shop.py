@@ -32,6 +32,8 @@ class Plan:
     cards: dict[str, int]
     earning: dict[str, str]
     tiers: dict[str, int]  # from which spend on, lowest first
+    notes: dict[str, str]  # what staff write to what they ask for
+    better_point: int | None = None  # the units of a point since some weeks
 
 
 BRAZIL = Plan(
@@ -82,6 +84,11 @@ BRAZIL = Plan(
         "granted": "Duas entregas atrasadas",
     },
     tiers={"Bronze": 0, "Prata": 40000, "Ouro": 90000},
+    notes={
+        "merge": "Comprou como visitante com outro e-mail; confirmou por telefone",
+        "point": "Pontos valem mais no fim do ano",
+    },
+    better_point=30,
 )
 CHILE = Plan(
     account="demochile",
@@ -130,6 +137,7 @@ CHILE = Plan(
         "granted": "Dos entregas atrasadas",
     },
     tiers={"Bronce": 0, "Plata": 60000, "Oro": 120000},
+    notes={"merge": "Compró como invitado con otro correo; lo confirmó por teléfono"},
 )
 
 

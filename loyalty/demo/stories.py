@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from loyalty import ledger
 from loyalty.demo.clock import Dice, Story
+from loyalty.demo.decisions import merged, other_point_value, to_be_merged
 from loyalty.demo.differences import differences
 from loyalty.demo.earnings import BUYERS, buyer, earning_rules, granted_tier, news
 from loyalty.demo.purchases import (
@@ -25,7 +26,7 @@ from loyalty.demo.purchases import (
 )
 from loyalty.demo.shop import GIFT, LOYALTY, PROMOTION, RELATION, RETURN, Shop
 from loyalty.exceptions import Decline
-from loyalty.models import GiftCard, Grant, Origin, Reason, Transaction
+from loyalty.models import GiftCard, Grant, Origin, Program, Reason, Transaction
 
 SUPPORT, MANAGER, CLOCK = "staff:support", "staff:manager", "system:expiry"
 OLDEST = 330  # days
@@ -49,6 +50,9 @@ def stories(shop: Shop) -> Iterator[Story]:
     yield earning_rules(shop)
     yield granted_tier(shop)
     yield news(shop)
+    yield other_point_value(shop)
+    yield merged(shop)
+    yield to_be_merged(shop)
     for number in range(BUYERS):
         yield buyer(shop, number)
 
@@ -296,7 +300,8 @@ def _reward(shop: Shop, card: GiftCard, dice: Dice) -> Transaction:
     """Five percent of an order, as whole points where the program counts in points."""
     order, sequence = order_ids(dice)
     value = shop.units(dice.pick(shop.plan.prices) * 5 // 100, card)
-    point = card.program.point_units or 1
+    # The card came with the program as it was; a point may be worth something else by now.
+    point = Program.objects.get(pk=card.program_id).point_units or 1
     return ledger.credit(
         card.pk,
         amount=value // point * point + point * dice.below(2),
