@@ -29,7 +29,14 @@ from loyalty.admin.filters import (
     ProgramKindFilter,
     RelationFilter,
 )
-from loyalty.admin.formats import NOTHING, shown_amount, shown_day, shown_moment
+from loyalty.admin.formats import (
+    NOTHING,
+    shown_amount,
+    shown_day,
+    shown_moment,
+    shown_money,
+    shown_points,
+)
 from loyalty.admin.lists import LargeList
 from loyalty.admin.pages import StoryPage, key_of, may_see
 from loyalty.admin.parts import (
@@ -163,20 +170,31 @@ class GrantLine:
     parts: Sequence[Fact]
 
 
-def _amounts(card: GiftCard) -> list[Fact]:
-    balance, program = card.balance, card.program
-    shown = [
-        Fact(_("available"), shown_amount(balance.available, card)),
-        Fact(_("held"), shown_amount(balance.held, card)),
-        Fact(_("spent"), shown_amount(balance.spent, card)),
-        Fact(_("expired"), shown_amount(balance.expired, card)),
-        Fact(_("removed"), shown_amount(balance.removed, card)),
-        Fact(_("credited in all"), shown_amount(balance.credited, card)),
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """An amount of the card; of points, what they are worth below."""
+
+    label: StrOrPromise
+    figure: str
+    note: str
+
+
+def _amounts(card: GiftCard) -> list[Tile]:
+    balance = card.balance
+    return [
+        _tile(_("available"), balance.available, card),
+        _tile(_("held"), balance.held, card),
+        _tile(_("spent"), balance.spent, card),
+        _tile(_("expired"), balance.expired, card),
+        _tile(_("removed"), balance.removed, card),
+        _tile(_("credited in all"), balance.credited, card),
     ]
-    if point := point_units_of(card):
-        points = f"{balance.available // point} {program.unit_name}"
-        shown.insert(1, Fact(_("available in points"), points))
-    return shown
+
+
+def _tile(label: StrOrPromise, units: int, card: GiftCard) -> Tile:
+    money = shown_money(units, card.currency, card.exponent)
+    points = shown_points(units, card.program, point_units=point_units_of(card))
+    return Tile(label, points, money) if points else Tile(label, money, "")
 
 
 def _facts(card: GiftCard) -> list[Fact]:

@@ -20,6 +20,7 @@ __all__ = [
     "shown_moment",
     "shown_money",
     "shown_number",
+    "shown_points",
     "with_points",
     "written_money",
 ]
@@ -39,11 +40,17 @@ def with_points(units: int, program: Program, money: str, *, point_units: int | 
 
     A point is worth what the program says, or other `point_units`.
     """
+    points = shown_points(units, program, point_units=point_units)
+    return f"{points} ({money})" if points else money
+
+
+def shown_points(units: int, program: Program, *, point_units: int | None = None) -> str:
+    """`1,234 points`: the whole points that units are; empty for a program in money."""
     worth = point_units or program.point_units
     if not worth:
-        return money
+        return ""
     points = abs(units) // worth * (-1 if units < 0 else 1)
-    return f"{shown_count(points)}\u00a0{program.unit_name or gettext('points')} ({money})"
+    return f"{shown_count(points)}\u00a0{program.unit_name or gettext('points')}"
 
 
 def shown_moment(instant: datetime.datetime | None, store: Store) -> str:

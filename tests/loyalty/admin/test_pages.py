@@ -274,13 +274,11 @@ def test_amounts_are_exact_money_of_the_card(books: Books, boss: Client) -> None
     card = make_card(make_program(make_store(currency="CLP")), balance=1_500_000)
 
     text = text_of(boss, url(GiftCard, "changelist"))
-    page = text_of(boss, url(GiftCard, "change", books.card.pk))
 
     assert "CLP\u00a01,500,000" in text
     assert "CLP\u00a01,500,000" in text_of(boss, url(Balance, "change", card.pk))
     # 1234.5678 - 2.0000 + 0.5000 + 0.0100
     assert "R$1,233.0778" in text
-    assert "493231 ponto" in page
     # Never as bare units, not even in a title.
     for row in (*Balance.objects.all(), *Grant.objects.all()):
         assert "12330778" not in text_of(boss, url(row, "change", row.pk))
@@ -293,6 +291,20 @@ def test_moments_are_those_of_the_store(db: None, boss: Client) -> None:
 
     assert "12/31/2099" in text_of(boss, url(GiftCard, "changelist"))
     assert "12/31/2099\u00a011:59\u00a0p.m." in text_of(boss, url(GiftCard, "change", card.pk))
+
+
+def test_a_card_in_points_says_them_first_and_their_worth_below(books: Books, boss: Client) -> None:
+    text = text_of(boss, url(GiftCard, "change", books.card.pk))
+
+    tiles = re.findall(r'tile-figure">(.*?)</span> <span class="tile-note">(.*?)</span>', text)
+    assert [(figure.replace("\u00a0", " "), worth) for figure, worth in tiles] == [
+        ("493,231 ponto", "R$1,233.0778"),
+        ("0 ponto", "R$0.0000"),
+        ("600 ponto", "R$1.5000"),
+        ("0 ponto", "R$0.0000"),
+        ("0 ponto", "R$0.0000"),
+        ("493,831 ponto", "R$1,234.5778"),
+    ]
 
 
 def test_the_state_of_a_card_knows_its_dates(db: None, boss: Client) -> None:
