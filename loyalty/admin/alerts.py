@@ -31,7 +31,7 @@ def place_of(alert: Alert) -> str:
 class AlertAdmin(ReadOnlyAdmin[Alert]):
     """Every incident, the latest first; what is still wrong is on the overview too."""
 
-    list_display = ("kind", "state", "what", "raised_at", "ended_at", "mailed_at")
+    list_display = ("what", "state", "raised_at", "ended_at", "mailed_at")
     list_filter = ("kind", ("ended_at", admin.EmptyFieldListFilter))
     fields = ("kind", "state", "what", "place", "raised_at", "ended_at", "mailed_at")
     readonly_fields = fields

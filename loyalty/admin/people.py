@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 
 from loyalty.models import Operation
 
-_STAFF, _VTEX, _SYSTEM = "staff:", "vtex:", "system:"
+_STAFF, _VTEX, _EARNING = "staff:", "vtex:", "earning"
+# The clock that books what has expired, and jobs that nobody asked for.
+_OURS = ("clock", "system:", "job:", "points:")
 
 
 class Names:
@@ -27,13 +29,15 @@ class Names:
         )
 
     def __getitem__(self, actor: str) -> str:
-        """A person's user name; VTEX; or our own clock."""
+        """A person's user name; VTEX; or what of the system it was."""
         if actor.startswith(_STAFF):
             who = actor.removeprefix(_STAFF)
             return self._users.get(who, who)
         if actor.startswith(_VTEX):
             return _("VTEX")
-        if actor.startswith(_SYSTEM):
+        if actor == _EARNING:
+            return _("earning rules")
+        if actor.startswith(_OURS):
             return _("the system")
         return actor
 
