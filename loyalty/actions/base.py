@@ -20,6 +20,7 @@ from loyalty.models import (
     GiftCard,
     Operation,
     PointValueChange,
+    Program,
     Store,
 )
 
@@ -80,6 +81,11 @@ class Action(ABC):
     def card(self) -> GiftCard | None:
         """The card that it is about, when there is one already."""
         return None
+
+    @property
+    def unit(self) -> Program | None:
+        """The program in whose points its amounts are shown too, if it is about one's money."""
+        return self.card.program if self.card else None
 
     @property
     def customer(self) -> Customer | None:

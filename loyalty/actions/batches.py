@@ -8,7 +8,7 @@ from loyalty import batches, imports
 from loyalty.actions.base import Action, Figures, Subject
 from loyalty.audit import user_named
 from loyalty.identity import Identity
-from loyalty.models import AuditAction, Batch, Store
+from loyalty.models import AuditAction, Batch, Program, Store
 from loyalty.models.customer import identity_filter
 
 
@@ -39,6 +39,11 @@ class BatchAction(Action):
         return self.batch.program.exponent
 
     @property
+    def unit(self) -> Program:
+        """The batch's program."""
+        return self.batch.program
+
+    @property
     def amount(self) -> int:
         """What all its cards are issued with."""
         return self.batch.total
@@ -51,7 +56,12 @@ class BatchAction(Action):
     def figures(self) -> Figures:
         """Where the batch is, and what its cards hold."""
         batch = Batch.objects.get(pk=self.batch_id)
-        return {"status": batch.status, "total": batch.total}
+        return {self.state: batch.status, "total": batch.total}
+
+    @property
+    def state(self) -> str:
+        """The figure that says where it is: credit is given where cards are issued."""
+        return "credit_status" if self.batch.source == Batch.Source.CREDIT else "status"
 
     def withdraw(self) -> None:
         """The batch may be changed and asked for again."""
@@ -85,7 +95,11 @@ class CreditBatch(IssueBatch):
         """Where it is, and what it has come to."""
         batch = Batch.objects.get(pk=self.batch_id)
         is_given = batch.status not in {Batch.Status.DRAFT, Batch.Status.WAITING}
-        return {"status": batch.status, "total": batch.total if is_given else 0}
+        return {
+            self.state: batch.status,
+            "customers": batch.count if is_given else 0,
+            "total": batch.total if is_given else 0,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

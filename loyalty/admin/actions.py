@@ -101,8 +101,9 @@ class _Doing:
 
     def answer(self) -> HttpResponse:
         """Where the person is on the way from the empty form to the confirmation."""
-        if self.request.method != "POST":
-            return self._form_page(self.kind(self.row))
+        form = self.kind(self.row)
+        if self.request.method != "POST" and form.fields:
+            return self._form_page(form)
         form = self.kind(self.row, data=self.request.POST)
         if "edit" in self.request.POST or not form.is_valid():
             return self._form_page(form)
@@ -134,12 +135,7 @@ class _Doing:
     ) -> HttpResponse:
         approvals.refuse_own(action, actor_of(self.request).user)
         preview = preview or action.preview()
-        scale = Scale(
-            action.store,
-            action.currency,
-            action.exponent,
-            action.card.program if action.card else None,
-        )
+        scale = Scale(action.store, action.currency, action.exponent, action.unit)
         user = actor_of(self.request).user
         return self._page(
             "admin/actions/confirm.html",
@@ -194,7 +190,7 @@ class _Doing:
         elif outcome.is_repeat:
             messages.info(self.request, _("This was done already; nothing was done twice."))
         else:
-            messages.success(self.request, _("Done."))
+            messages.success(self.request, self.kind.done)
 
     def _next_page(self, outcome: Outcome) -> str:
         shown = outcome.approval or outcome.subject

@@ -107,13 +107,14 @@ class ApprovalAdmin(ReadOnlyAdmin[Approval]):
     ) -> HttpResponse:
         """The page, with what was seen when it was asked for and what would happen now."""
         approval: Approval = context["original"]
-        scale = _scale(approval)
+        action = rebuilt(approval.action, approval.parameters)
+        scale = Scale(approval.store, approval.currency, approval.exponent, action.unit)
         user = actor_of(request).user
         context |= {
             "facts": self._facts(approval),
             "state": approval.state.label,
             "state_kind": _KINDS[approval.state],
-            "amount": self.amount_shown(approval),
+            "amount": money_of(approval.amount, scale),
             "failure": refusal_in_words(approval.failure),
             "asked": changes(approval.before, approval.after, scale),
             "may_decide": user.has_perm("loyalty.decide_approval"),
@@ -122,7 +123,6 @@ class ApprovalAdmin(ReadOnlyAdmin[Approval]):
             "is_unfinished": approval.state == State.APPROVED,
         }
         if approval.state == State.WAITING:
-            action = rebuilt(approval.action, approval.parameters)
             if isinstance(action, Merge):
                 context["merge"] = compared(action.away, action.into)
             try:

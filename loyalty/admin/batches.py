@@ -161,6 +161,7 @@ class Tile:
 
     label: StrOrPromise
     figure: str
+    note: str = ""
 
 
 @admin.register(Batch)
@@ -367,7 +368,7 @@ def _approval_of(batch: Batch) -> str:
 
 def _tiles(batch: Batch) -> list[Tile]:
     if batch.source == Batch.Source.CREDIT:
-        return [Tile(label, figure) for label, figure in credit_figures(batch)]
+        return [Tile(*each) for each in credit_figures(batch)]
     scale = _scale(batch)
     tiles = [
         Tile(_("cards"), str(batch.count)),

@@ -21,6 +21,7 @@ from loyalty.admin.base import ReadOnlyAdmin, badge, link
 from loyalty.admin.columns import address, linked, page_of
 from loyalty.admin.earning_pages import need
 from loyalty.admin.earning_texts import shown_units, shown_value
+from loyalty.admin.figures import CREDIT_STATES
 from loyalty.admin.filters import Choice, PartOfFilter
 from loyalty.admin.formats import shown_count, shown_money
 from loyalty.admin.forms.many import FilterForm, ListForm, ManyForm
@@ -32,12 +33,6 @@ from loyalty.sign_in.address import actor_of
 
 SHOWN = 20
 FORMS: Mapping[str, type[ManyForm]] = {"list": ListForm, "filter": FilterForm}
-STATES: Mapping[Batch.Status, StrOrPromise] = {
-    Batch.Status.ISSUING: gettext_lazy("being given"),
-    Batch.Status.ISSUED: gettext_lazy("given"),
-    Batch.Status.UNDOING: gettext_lazy("being taken back"),
-    Batch.Status.UNDONE: gettext_lazy("taken back"),
-}
 # Why somebody is left out; what else is there is the ledger's own refusal.
 REASONS: Mapping[str, StrOrPromise] = {
     batches.OWN: gettext_lazy("has your own e-mail or document"),
@@ -118,23 +113,25 @@ def credit_context(batch: Batch) -> dict[str, object]:
     skipped = (
         batch.owners.exclude(problem="").values("problem").annotate(count=Count("pk")).order_by()
     )
+    found = list(rows[: SHOWN + 1])
     return {
         "people": [
             (linked(row.customer), shown_units(row.amount or 0, batch.program), outcome_of(row))
-            for row in rows[:SHOWN]
+            for row in found[:SHOWN]
         ],
+        "are_more": len(found) > SHOWN,
         "people_url": f"{address(BatchOwner, 'changelist')}?batch__id__exact={batch.pk}",
         "left_out": [(reason(each["problem"]), each["count"]) for each in skipped],
     }
 
 
-def credit_figures(batch: Batch) -> list[tuple[StrOrPromise, str]]:
-    """What it comes to, and what became of it."""
+def credit_figures(batch: Batch) -> list[tuple[StrOrPromise, str, str]]:
+    """What it comes to, and what became of it: label, figure, and what stands below."""
     found, program = batches.outcome(batch), batch.program
-    figures: list[tuple[StrOrPromise, str]] = [
-        (_("customers"), shown_count(batch.count)),
+    figures = [
+        (_("customers"), shown_count(batch.count), ""),
         _amount(_("total amount"), batch.total, program),
-        (_("left out"), shown_count(found.skipped)),
+        (_("left out"), shown_count(found.skipped), ""),
     ]
     if batch.status in {Batch.Status.DRAFT, Batch.Status.WAITING, Batch.Status.DISCARDED}:
         return figures
@@ -143,24 +140,24 @@ def credit_figures(batch: Batch) -> list[tuple[StrOrPromise, str]]:
         _amount(
             _("given to %(count)s") % {"count": shown_count(found.given)}, found.credited, program
         ),
-        (_("not given"), shown_count(found.refused)),
+        (_("not given"), shown_count(found.refused), ""),
         _amount(_("unspent"), found.unspent, program),
     ]
 
 
-def _amount(label: StrOrPromise, units: int, program: Program) -> tuple[StrOrPromise, str]:
-    """A tile of points has what they are worth beside its label."""
+def _amount(label: StrOrPromise, units: int, program: Program) -> tuple[StrOrPromise, str, str]:
+    """A tile of points has what they are worth below them."""
     worth = shown_money(units, program.store.currency, program.exponent)
     if program.point_units is None:
-        return label, worth
+        return label, worth, ""
     points = shown_count(units // program.point_units)
-    return f"{label} ({worth})", f"{points} {program.unit_name or _('points')}"
+    return label, f"{points}\u00a0{program.unit_name or _('points')}", worth
 
 
 def state_in_a_word(batch: Batch) -> StrOrPromise:
     """Where a batch is, in words for cards or for credits."""
     if batch.source == Batch.Source.CREDIT:
-        return STATES.get(Batch.Status(batch.status), batch.get_status_display())
+        return CREDIT_STATES.get(batch.status, batch.get_status_display())
     return batch.get_status_display()
 
 

@@ -34,6 +34,7 @@ LABELS: Mapping[str, StrOrPromise] = {
     "policy": _("policy"),
     "cards": _("cards"),
     "points": _("points"),
+    "customers": _("customers"),
     "available": _("available"),
     "held": _("held"),
     "spent": _("spent"),
@@ -41,18 +42,26 @@ LABELS: Mapping[str, StrOrPromise] = {
     "removed": _("removed"),
     "total": _("total amount"),
     "status": _("status"),
+    "credit_status": _("status"),
     "expires_at": _("expires at"),
     "owner": _("owner"),
 }
-_COUNTS = ("cards", "points")
+_COUNTS = ("cards", "points", "customers")
 _CARD = "card:"
-STATES: Mapping[str, StrOrPromise] = {
+STATES: dict[str, StrOrPromise] = {
     state.value: state.label
     for choices in (
         *(Discrepancy.Status, GiftCard.Status, Batch.Status),
         PointValueChange.Policy,
     )
     for state in choices
+}
+# Of a batch of credits, where its words are others.
+CREDIT_STATES: dict[str, StrOrPromise] = {
+    Batch.Status.ISSUING: _("being given"),
+    Batch.Status.ISSUED: _("given"),
+    Batch.Status.UNDOING: _("being taken back"),
+    Batch.Status.UNDONE: _("taken back"),
 }
 
 
@@ -141,4 +150,5 @@ def _shown(name: str, value: int | str | None, scale: Scale) -> str:
         return shown_moment(instant, scale.store)
     if name == "owner":
         return linked(Customer.objects.filter(pk=value).first())
-    return str(STATES.get(str(value), value))
+    words = STATES | CREDIT_STATES if name == "credit_status" else STATES
+    return str(words.get(str(value), value))

@@ -23,6 +23,7 @@ class MoneyField(forms.Field):
     """
 
     widget = forms.TextInput
+    example = 123_456
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class MoneyField(forms.Field):
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         """A numeric keyboard on phones, and the currency's own digits as an example."""
-        return {"inputmode": "decimal", "autocomplete": "off", "placeholder": self._written(0)}
+        return {"inputmode": "decimal", "autocomplete": "off", "placeholder": self.written(0)}
 
     def to_python(self, value: Any) -> int | None:
         """The units, or None when nothing was typed."""
@@ -52,7 +53,7 @@ class MoneyField(forms.Field):
 
     def prepare_value(self, value: Any) -> Any:
         """Units as the page's language writes them; what was typed stays as typed."""
-        return self._written(value) if isinstance(value, int) else value
+        return self.written(value) if isinstance(value, int) else value
 
     def _units(self, text: str) -> int:
         point, group = get_format("DECIMAL_SEPARATOR"), get_format("THOUSAND_SEPARATOR")
@@ -60,7 +61,7 @@ class MoneyField(forms.Field):
         whole = rf"(?:\d+|\d{{1,3}}(?:{groups}\d{{3}})+)"
         if not re.fullmatch(rf"{whole}(?:{re.escape(point)}\d+)?", text, re.ASCII):
             raise ValidationError(
-                _("Type the amount like %(example)s.") % {"example": self._written(123456)},
+                _("Type the amount like %(example)s.") % {"example": self.written(self.example)},
                 code="invalid",
             )
         plain = re.sub(groups, "", text).replace(point, ".")
@@ -73,6 +74,7 @@ class MoneyField(forms.Field):
         except LedgerError as error:
             raise ValidationError(_(error.message), code=error.code) from error
 
-    def _written(self, units: int) -> str:
+    def written(self, units: int) -> str:
+        """Units as they are typed."""
         amount = to_decimal(units, exponent=self.exponent)
         return shown_number(amount, self.digits)

@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.core.validators import validate_slug
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
@@ -18,6 +20,7 @@ from loyalty.admin.formats import shown_money
 from loyalty.admin.program_earning import ProgramEarningURLs
 from loyalty.admin.program_messages import ProgramMessageURLs
 from loyalty.admin.settings import SettingsAdmin
+from loyalty.alerts import UNHEARD
 from loyalty.models import GiftCard, OrderListening, PointValueChange, Program, Store
 from loyalty.notifications.contents import SWITCHES
 
@@ -28,6 +31,13 @@ class StoreLink:
 
     label: StrOrPromise
     url: str
+
+
+_TROUBLE = _(
+    "Look at the store's keys of VTEX and at the order feed, then read the days that were missed"
+    " again."
+)
+_SILENCE = _("See under Periodic work whether the orders are read. What was missed is read then.")
 
 
 @admin.register(Store)
@@ -62,16 +72,16 @@ class StoreAdmin(SettingsAdmin[Store]):
         if known is None:
             return NOTHING
         heard = _("heard until %(instant)s") % {"instant": shown_moment(known.heard_at, store)}
-        if not known.problem:
+        is_silent = known.heard_at is None or known.heard_at < timezone.now() - UNHEARD
+        if known.problem:
+            kind, problem, advice = "bad", gettext(known.problem), _TROUBLE
+        elif is_silent:
+            kind, problem, advice = "open", gettext("Nobody has listened since."), _SILENCE
+        else:
             return badge("good", heard)
         return format_html(
-            "{} {} {}",
-            badge("bad", heard),
-            known.problem,
-            _(
-                "Look at the store's keys of VTEX and at the order feed, then read the days that"
-                " were missed again."
-            ),
+            '{}<p class="notice notice-{}">{}</p><p class="quiet">{}</p>',
+            *(badge(kind, heard), kind, problem, advice),
         )
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:

@@ -149,7 +149,6 @@ def at_management(album: Album) -> None:
         page.click("form.panel button[type=submit]")
         page.wait_for_url("**/change/")
         page.click("a.button-primary")
-        page.click("form.panel button.button-primary")
         page.click("button[name=confirm]")
         page.wait_for_selector(".state-good", timeout=PATIENCE)
         album.take(page, "batch")

@@ -38,14 +38,16 @@ FIELD_OF: Mapping[str, str] = {
 class ActionForm(forms.Form):
     """What a person types to ask for an action on `row`.
 
-    `title` heads the page and names the button; `explanation` says what will happen. The template
-    of `about_template` says more of it before it is confirmed.
+    `title` heads the page and names the button; `explanation` says what will happen, `done` that it
+    has. The template of `about_template` says more of it before it is confirmed. Where nothing is
+    to be typed the first page is the confirmation.
     """
 
     name: ClassVar[str]
     permission: ClassVar[str]
     title: ClassVar[StrOrPromise]
     explanation: ClassVar[StrOrPromise] = ""
+    done: ClassVar[StrOrPromise] = _("Done.")
     is_danger: ClassVar[bool] = False
     needs_note: ClassVar[bool] = False
     about_template: ClassVar[str] = ""

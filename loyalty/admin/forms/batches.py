@@ -18,6 +18,7 @@ class BatchForm(ActionForm):
     """An action on a batch, whose reason and note were typed when it was made."""
 
     row: Batch
+    done = _("It has begun. This page shows how far it is.")
 
     def __init__(self, row: Batch, **options: Any) -> None:
         super().__init__(row, **options)

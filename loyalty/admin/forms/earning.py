@@ -3,6 +3,7 @@
 import datetime
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -16,6 +17,7 @@ from loyalty.earning.simulation import LONGEST_DAYS
 from loyalty.models import Campaign, EarningPolicy, EarningRule, Program
 from loyalty.models.earning_rule import smallest_unit
 from loyalty.money import MAX_UNITS, exponent_of
+from loyalty.notation import shown_count
 
 LISTS = ("channels", "categories", "brands", "skus", "payment_systems")
 _LONGEST_LIST, _LONGEST_WORD = 500, 64
@@ -51,25 +53,35 @@ class WordsField(forms.CharField):
 def units_field(program: Program, **options: Any) -> forms.Field:
     """An amount of the program: whole points, or money. It cleans to units."""
     if program.point_units is not None:
-        return PointsField(program.point_units, **options)
+        return PointsField(program, **options)
     return MoneyField(currency=program.store.currency, exponent=program.exponent, **options)
 
 
-class PointsField(forms.IntegerField):
-    """Whole points, as units."""
+class PointsField(MoneyField):
+    """Whole points as the language writes numbers, `1.500` in Portuguese, as units."""
 
-    def __init__(self, point_units: int, **options: Any) -> None:
-        self.point_units = point_units
-        super().__init__(min_value=1, max_value=MAX_UNITS // point_units, **options)
+    def __init__(self, program: Program, **options: Any) -> None:
+        self.point_units = program.point_units or 1
+        super().__init__(currency=program.store.currency, exponent=program.exponent, **options)
+        self.example = 1_500 * self.point_units
 
-    def prepare_value(self, value: Any) -> Any:
-        """Units as points; what was typed stays as typed."""
-        return value // self.point_units if isinstance(value, int) else value
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        """The digits of a phone's keyboard."""
+        return {"inputmode": "numeric", "autocomplete": "off"}
 
-    def clean(self, value: Any) -> int | None:
-        """The units, or None when nothing was typed."""
-        points = super().clean(value)
-        return None if points is None else points * self.point_units
+    def converted(self, amount: Decimal) -> int:
+        """The units of whole points."""
+        points = int(amount)
+        if points != amount or not 1 <= points <= MAX_UNITS // self.point_units:
+            raise ValidationError(
+                _("Type whole points, like %(example)s.") % {"example": self.written(self.example)},
+                code="invalid",
+            )
+        return points * self.point_units
+
+    def written(self, units: int) -> str:
+        """The points."""
+        return shown_count(units // self.point_units)
 
 
 class _ProgramForm(forms.ModelForm):  # type: ignore[type-arg]

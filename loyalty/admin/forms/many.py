@@ -56,6 +56,16 @@ class ManyForm(forms.Form):
         self.fields["amount"] = units_field(program, label=label)
         self.order_fields(["name", "amount"])
 
+    def groups(self) -> list[tuple[StrOrPromise, list[forms.BoundField]]]:
+        """The fields in the order of a page: whom it is for, what each of them gets, and why."""
+        gets, why = ("amount", "first_day", "last_day"), ("name", "reason", "note")
+        whom = [name for name in self.fields if name not in {*gets, *why}]
+        return [
+            (_("Whom it is for"), [self[name] for name in whom]),
+            (_("What each gets"), [self[name] for name in gets]),
+            (_("For whoever reads it later"), [self[name] for name in why]),
+        ]
+
     def clean(self) -> dict[str, Any]:
         """The days in order, and the people."""
         data: dict[str, Any] = super().clean() or self.cleaned_data

@@ -220,7 +220,7 @@ def _threshold_field(program: Program, basis: str, **options: Any) -> forms.Fiel
     if basis != TierBasis.POINTS:
         return MoneyField(currency=program.store.currency, **options)
     if program.point_units is not None:
-        return PointsField(program.point_units, **options)
+        return PointsField(program, **options)
     return MoneyField(currency=program.store.currency, exponent=program.exponent, **options)
 
 

@@ -111,8 +111,7 @@ def test_a_list_becomes_a_draft_that_shows_whom_it_is_for(client: Client, progra
 
     assert (batch.source, batch.count, batch.total) == ("credit", 2, 300 * 25)
     text = text_of(client, page_of(batch))
-    assert "300 pontos" in text
-    assert "Total amount (R$0.7500)" in text
+    assert '300 pontos</span> <span class="tile-note">R$0.7500</span>' in text
     assert "1 customer gets nothing: has your own e-mail or document." in text
     assert "1 customer gets nothing: comes more than once in the list." in text
     assert "Give the credit" in text
@@ -120,6 +119,33 @@ def test_a_list_becomes_a_draft_that_shows_whom_it_is_for(client: Client, progra
     assert not Transaction.objects.exists()
     event = AuditEvent.objects.get(action="added")
     assert event.after == {"count": 2, "total": 7500}
+
+
+def test_the_first_page_is_the_confirmation_and_speaks_of_giving(
+    client: Client, program: Program
+) -> None:
+    ana, bia = make_customer(program.store), make_customer(program.store)
+    batch = draft(client, program, people=f"{ana.email};1,200\n{bia.email}\n", amount="1,500")
+    address = reverse("admin:loyalty_batch_action", args=[batch.pk, "credit_batch"])
+
+    shown = client.get(address)
+
+    changes = [(change.label, change.before, change.after) for change in shown.context["changes"]]
+    assert [
+        (label, before.replace("\xa0", " "), after.replace("\xa0", " "))
+        for label, before, after in changes
+    ] == [
+        ("customers", "0", "2"),
+        ("total amount", "0 pontos (R$0.0000)", "2,700 pontos (R$6.7500)"),
+        ("status", "draft", "being given"),
+    ]
+    assert "Change what I typed" not in shown.content.decode()
+    assert not Transaction.objects.exists()
+    done = client.post(
+        address, {"token": "t", "seen": shown.context["seen"], "confirm": "1"}, follow=True
+    )
+    assert "It has begun. This page shows how far it is." in done.content.decode()
+    assert "Being given" in done.content.decode()
 
 
 def test_confirmed_everybody_gets_theirs_and_the_list_says_so(
@@ -134,7 +160,7 @@ def test_confirmed_everybody_gets_theirs_and_the_list_says_so(
 
     assert (units_of(ana), units_of(bia)) == (5000, 2500)
     text = text_of(client, page_of(batch))
-    assert "Given to 2 (R$0.7500)" in text
+    assert 'Given to 2</span> <span class="tile-figure">300 pontos</span>' in text
     assert "badge-good" in text
     rows = client.get(list_of(batch)).context["cl"].result_list
     assert [row.customer for row in rows] == [bia, ana]
@@ -186,8 +212,9 @@ def test_a_file_is_read_and_new_customers_are_added_when_wanted(
         ({"people": "what", "creates": "on"}, "people", "Line 1: neither an e-mail"),
         ({"people": "nobody@x.com", "amount": ""}, "people", "Line 1: no amount"),
         ({"people": "E-mail\n"}, "people", "Between 1 and 100,000 people"),
-        ({"amount": "0"}, "amount", "greater than or equal to 1"),
-        ({"amount": "1.5"}, "amount", "whole number"),
+        ({"amount": "0"}, "amount", "Type whole points, like 1,500."),
+        ({"amount": "1.5"}, "amount", "Type whole points, like 1,500."),
+        ({"amount": "1.500,00"}, "amount", "Type the amount like 1,500."),
         ({"last_day": "2020-01-01"}, "last_day", "Choose a later day."),
         ({"reason": ""}, "reason", "This field is required."),
         ({"file": SimpleUploadedFile("x.csv", b"PK\x03\x04")}, "file", "This is no CSV file."),

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from loyalty import earning, jobs
 from loyalty.earning import simulation
@@ -177,7 +178,7 @@ def test_a_new_draft_begins_with_another_rule(boss: Client, program: Program) ->
     answer = boss.get(at("loyalty_earningrule_new", program.pk), {"copy": rule.pk})
 
     form = answer.context["form"]
-    assert (form["skus"].value(), form["cap_per_order"].value()) == ("7", 500)
+    assert (form["skus"].value(), form["cap_per_order"].value()) == ("7", "500")
     assert EarningRule.objects.count() == 1
 
 
@@ -374,15 +375,22 @@ def test_a_stores_page_says_until_when_its_orders_are_heard_and_what_hinders(
     store = make_store()
     page = at("loyalty_store_change", store.pk)
     before = text(boss, page)
-    listening = OrderListening.objects.create(store=store, heard_at=START)
+    half_an_hour = datetime.timedelta(minutes=30)
+    listening = OrderListening.objects.create(store=store, heard_at=timezone.now())
     heard = text(boss, page)
-    listening.problem = "VTEX answered 401."
+    OrderListening.objects.update(heard_at=timezone.now() - half_an_hour)
+    silent = text(boss, page)
+    listening.heard_at, listening.problem = START, "VTEX answered 401."
     listening.save()
     hindered = text(boss, page)
 
     assert "heard until" not in before
-    assert "heard until 03/02/2026 9 a.m." in heard
-    assert "VTEX answered 401. Look at the store&#x27;s keys of VTEX" in hindered
+    assert "heard until" in heard
+    assert "heard until 03/02/2026 9 a.m." in hindered
+    assert "Nobody has listened since." in silent
+    assert "Nobody has listened since." not in heard + hindered
+    assert "VTEX answered 401.<" in hindered
+    assert "Look at the store&#x27;s keys of VTEX" in hindered
     assert at("loyalty_shoporder_again", store.pk) in hindered
 
 
