@@ -160,6 +160,7 @@ class _Run:
     room: dict[int, int | None]
     climb: Climb | None = None
     tier: Tier | None = None
+    # Of a rule's cap in a period; in points, since a point may come to be worth something else.
     used: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
@@ -348,7 +349,8 @@ def _awards(
         caps.append((Why.CAPPED_BY_ORDER, rule.cap_per_order))
     key = (rule.id, period_of(paid_at, rule.period, run.zone)) if rule.period else None
     if key and rule.cap_per_period is not None:
-        caps.append((Why.CAPPED_BY_PERIOD, max(rule.cap_per_period - run.used.get(key, 0), 0)))
+        used = run.used.get(key, 0) * rule.unit
+        caps.append((Why.CAPPED_BY_PERIOD, max(rule.cap_per_period - used, 0)))
     for reason, cap in caps:
         if base + bonus > cap:
             why = reason
@@ -358,7 +360,7 @@ def _awards(
     if boost and bonus:
         awards += _from_budget(bonus, _down(bonus * kept, rule.unit), boost, rule, run)
     if key:
-        run.used[key] = run.used.get(key, 0) + sum(award.due for award in awards)
+        run.used[key] = run.used.get(key, 0) + sum(award.due for award in awards) // rule.unit
     return tuple(awards), why if awards else Why.CAP_REACHED
 
 

@@ -3,8 +3,7 @@
 import datetime
 from fractions import Fraction
 
-from django.db.models import Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from loyalty.earning.values import PointValues
@@ -36,7 +35,7 @@ def lots_of(program: Program, customer: Customer) -> QuerySet[Grant]:
         card__program=program,
         origin=Origin.EARNING,
         remaining__gt=0,
-    ).select_related("came_from__came_from")
+    ).select_related("card", "came_from__came_from")
 
 
 def _first(lot: Grant) -> Grant:
@@ -59,13 +58,13 @@ def named(lot: Grant) -> dict[str, int | None]:
     given = _first(lot)
     if given.transaction_id is not None:
         return {"card_id": given.card_id, "credit_id": given.transaction_id}
-    first = Grant.objects.filter(
-        card=given.card_id,
-        origin=lot.origin,
-        reference=lot.reference,
-        transaction__isnull=False,
+    credited = EarningMovement.objects.filter(
+        kind=EarningMovement.Kind.CREDIT,
+        status=EarningMovement.Status.DONE,
+        earning__order__store=lot.card.store_id,
+        earning__order__order_id=lot.reference,
     )
-    credit = first.order_by("pk").values_list("transaction", flat=True)[0]
+    credit = credited.order_by("pk").values_list("credit", flat=True)[0]
     return {"card_id": lot.card_id, "credit_id": credit, "grant_id": lot.pk}
 
 
@@ -76,19 +75,22 @@ def lost(earning: Earning, credit_ids: set[int], values: PointValues) -> int:
     took off or added is no loss and no gain.
     """
     paid_at, gone = earning.order.paid_at, Fraction(0)
-    found = Grant.objects.filter(
-        Q(transaction__in=credit_ids)
-        | Q(
-            operation__kind=Operation.Kind.REVALUE,
-            origin=Origin.EARNING,
-            reference=earning.order.order_id,
-        ),
-        card__transactions__in=credit_ids,
-    ).distinct()
-    grants = and_later(list(found))
+    given = Grant.objects.filter(transaction__in=credit_ids)
+    grown = Grant.objects.filter(
+        operation__kind=Operation.Kind.REVALUE,
+        origin=Origin.EARNING,
+        reference=earning.order.order_id,
+        card__owner=earning.order.customer_id,
+        card__program=earning.rule.program_id,
+    )
+    grants = and_later([*given, *grown])
     ends = {grant.pk: grant.expires_at or FAR for grant in grants}
+    # What earnings take back is no loss, whichever order it was taken for.
+    taken = EarningMovement.objects.filter(
+        kind=EarningMovement.Kind.TAKE_BACK, operation=OuterRef("operation")
+    )
     moved = Entry.objects.filter(
-        card__in={grant.card_id for grant in grants}, grant__in=ends
+        ~Exists(taken), card__in={grant.card_id for grant in grants}, grant__in=ends
     ).exclude(operation__kind=Operation.Kind.REVALUE)
     for entry in moved.filter(Q(source__in=_LOST) | Q(target__in=_LOST)):
         until = min(entry.created_at, ends[entry.grant_id])
@@ -98,9 +100,4 @@ def lost(earning: Earning, credit_ids: set[int], values: PointValues) -> int:
     for grant in grants:
         if grant.expires_at is not None and grant.expires_at <= now:
             gone += grant.remaining / values.scale_since(paid_at, until=grant.expires_at)
-    taken = EarningMovement.objects.filter(
-        kind=EarningMovement.Kind.TAKE_BACK,
-        status=EarningMovement.Status.DONE,
-        credit__in=credit_ids,
-    ).aggregate(units=Sum(Coalesce("worth", "units")))["units"]
-    return int(gone) - (taken or 0)
+    return int(gone)

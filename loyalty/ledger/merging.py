@@ -51,6 +51,7 @@ from loyalty.models import (
     Origin,
     Reason,
     ShopOrder,
+    TierStanding,
 )
 from loyalty.models.customer import IDENTITY
 
@@ -300,6 +301,8 @@ def _give_orders(orders: Sequence[int], giver: Customer, receiver: Customer) -> 
         ShopOrder.objects.filter(pk__in=newest.order_by("-paid_at").values("pk")[:1]).update(
             due_at=now
         )
+    # Of who is left without an order too.
+    TierStanding.objects.filter(customer__in=[giver, receiver]).update(review_at=now)
 
 
 def _unmerge(merge_id: int, asked: Asked) -> CustomerMerge:
@@ -374,6 +377,16 @@ def _check_earned(made: CustomerMerge) -> None:
         raise MergeTouched
 
 
+def _tell_anew(person: Customer) -> None:
+    """Whoever was merged into a person knows its own and what the person knows, and no other's."""
+    still = CustomerMerge.objects.filter(customer__merged_into=person, undone_at=None)
+    for made in still:
+        learned = [field for field in IDENTITY if field not in made.known]
+        Customer.objects.filter(pk=made.customer_id).update(**dict.fromkeys(learned, ""))
+    if still:
+        Customer.objects.get(pk=person.pk).tell_merged()
+
+
 def _become_two(made: CustomerMerge, customer: Customer, into: Customer) -> None:
     # First the one who stays: a profile id may be of one customer that is not merged.
     nothing = Customer()
@@ -388,4 +401,6 @@ def _become_two(made: CustomerMerge, customer: Customer, into: Customer) -> None
     Customer.objects.filter(pk=customer.pk).update(merged_into=None, **dict.fromkeys(learned, ""))
     before = CustomerMerge.objects.filter(into=customer, undone_at=None).values("customer")
     Customer.objects.filter(pk__in=before).update(merged_into=customer)
+    for each in (customer, into):
+        _tell_anew(each)
     _give_orders(made.orders, into, customer)

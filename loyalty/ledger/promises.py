@@ -228,7 +228,8 @@ INVARIANTS: Sequence[Invariant] = (
         FROM card
         JOIN balance ON balance.card_id = card.id
         LEFT JOIN (
-            SELECT card_id, sum(amount) AS amount FROM lot WHERE origin <> 'refund'
+            SELECT card_id, sum(amount) AS amount FROM lot
+            WHERE origin <> 'refund' OR came_from_id IS NOT NULL
             GROUP BY card_id
         ) given ON given.card_id = card.id
         LEFT JOIN (
@@ -344,7 +345,7 @@ INVARIANTS: Sequence[Invariant] = (
     Invariant(
         "I14",
         "a grant's amount is what came in by the operation that opened it: from outside, or for a"
-        " refund from grants of the same funding",
+        " refund, on the card where it landed, from grants of the same funding",
         """
         SELECT lot.card_id, lot.id AS grant_id, lot.origin, lot.funding, lot.amount,
                brought.from_outside, brought.from_grants
@@ -366,8 +367,10 @@ INVARIANTS: Sequence[Invariant] = (
         ) brought ON brought.grant_id = lot.id AND brought.card_id = lot.card_id
         WHERE (lot.operation_id, lot.operation_id)
               IS DISTINCT FROM (brought.first_operation, brought.last_operation)
-           OR (CASE WHEN lot.origin = 'refund' THEN 0 ELSE lot.amount END,
-               CASE WHEN lot.origin = 'refund' THEN lot.amount ELSE 0 END)
+           OR (CASE WHEN lot.origin = 'refund' AND lot.came_from_id IS NULL
+                    THEN 0 ELSE lot.amount END,
+               CASE WHEN lot.origin = 'refund' AND lot.came_from_id IS NULL
+                    THEN lot.amount ELSE 0 END)
               IS DISTINCT FROM (brought.from_outside, brought.from_grants)
         UNION ALL
         SELECT entry.card_id, landing.id, landing.origin, landing.funding, landing.amount,

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from loyalty import earning, ledger
+from loyalty import earning, jobs, ledger, point_values
 from loyalty.models import (
     Campaign,
     Earning,
@@ -15,13 +15,16 @@ from loyalty.models import (
     GiftCard,
     Job,
     Origin,
+    PointValueChange,
     Program,
+    Reason,
     ShopOrder,
     Store,
     TierStanding,
     Transaction,
 )
 from loyalty.shop_orders import Line, Order, OrderState, Tender
+from loyalty.tasks import HANDLERS
 from tests import builders
 from tests.loyalty.earning.builders import (
     make_campaign,
@@ -29,8 +32,8 @@ from tests.loyalty.earning.builders import (
     make_rule,
     make_scheme,
 )
-from tests.loyalty.earning.houses import DAY, POINT, START, House, Rule
-from tests.loyalty.earning.model import Key, Sight
+from tests.loyalty.earning.facts import Key, Sight
+from tests.loyalty.earning.houses import DAY, PEOPLE, POINT, START, House, Rule
 from tests.loyalty.ledger.books import ACTOR
 from tests.loyalty.ledger.books import Books as Ledger
 from tests.loyalty.ledger.cards import Answer, Call
@@ -41,12 +44,17 @@ class Books(Ledger):
 
     def __init__(self, house: House) -> None:
         super().__init__(grace_days=30)
+        # Of ana and cid so little is known that they may be anybody.
+        nobody = {"profile_id": "", "document": ""}
         self.buyers = {
-            name: builders.make_customer(self.store, name=name) for name in ("ana", "bia")
+            name: builders.make_customer(self.store, name=name, **({} if name == "bia" else nobody))
+            for name in PEOPLE
         }
+        self.identities = {name: buyer.identity for name, buyer in self.buyers.items()}
         self.customers = {**self.buyers, "": None}
         self.program = make_house(house, self.store)
         self.rules = list(EarningRule.objects.order_by("priority").values_list("pk", flat=True))
+        self.requests = 0
         self.staff = User.objects.create(username="eva")
 
     # --- What happens ---
@@ -68,9 +76,30 @@ class Books(Ledger):
             request_id=f"grant {number}",
         )
 
+    def change_points(self, before: int, after: int, *, keeps_points: bool) -> None:
+        policies = PointValueChange.Policy
+        self.requests += 1
+        point_values.change(
+            self.program,
+            before=before,
+            after=after,
+            policy=policies.KEEP_POINTS if keeps_points else policies.KEEP_MONEY,
+            requested_by=self.staff,
+            reason=Reason.CAMPAIGN,
+            request_id=f"value {self.requests}",
+        )
+
+    def adjust_all(self) -> None:
+        while jobs.run_next(HANDLERS):
+            pass
+
     def review(self) -> None:
         while earning.review_chunk(Job()):
             pass
+
+    def merge(self, who: str, into: str, request_id: str) -> Answer:
+        self._look()
+        return super().merge(who, into, request_id)
 
     def call(self, call: Call) -> Answer:
         self._look()
@@ -99,7 +128,7 @@ class Books(Ledger):
             delivered_at=sight.delivered,
             channel=sight.channel,
             currency=sight.currency,
-            buyer=self.buyers[sight.customer].identity,
+            buyer=self.identities[sight.customer],
             lines=tuple(
                 Line(
                     sku=f"kind {kind}",

@@ -4,7 +4,8 @@ import datetime
 from dataclasses import dataclass
 from fractions import Fraction
 
-POINT = 25  # units
+POINT = 25  # units, until it is worth something else
+PEOPLE = ("ana", "bia", "cid")
 DAY = datetime.timedelta(days=1)
 START = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
 

@@ -9,7 +9,7 @@ import time_machine
 from loyalty import earning, ledger
 from loyalty.exceptions import LedgerBusy, MergeTouched
 from loyalty.ledger.invariants import violations
-from loyalty.models import Customer, Earning, Program, ShopOrder, TierStanding
+from loyalty.models import Customer, Earning, Job, Program, ShopOrder, TierStanding
 from tests.builders import buckets, fresh, make_customer, make_merge, make_unmerge, make_wallet
 from tests.loyalty.earning.builders import (
     DAY,
@@ -168,6 +168,25 @@ def test_tiers_follow_from_the_orders_of_both_and_from_each_again_when_undone(
     settle_due(program)
     counted = TierStanding.objects.order_by("customer").values_list("tier", "counted")
     assert list(counted) == [("", 60_00), ("", 60_00)]
+
+
+@time_machine.travel(START + DAY, tick=False)
+def test_who_is_left_without_orders_is_left_without_their_tier(
+    program: Program, ana: Customer, twin: Customer
+) -> None:
+    make_scheme(program)
+    take(program.store, an_order(120_00, buyer=ana.identity))
+    made = make_merge(ana, twin)
+    settle_due(program)
+    assert TierStanding.objects.get(customer=twin).tier == "Silver"
+
+    make_unmerge(made)
+    settle_due(program)
+    while earning.review_chunk(Job()):
+        pass
+
+    standing = TierStanding.objects.order_by("customer").values_list("customer", "tier")
+    assert list(standing) == [(ana.pk, "Silver"), (twin.pk, "")]
 
 
 @time_machine.travel(START + DAY, tick=False)

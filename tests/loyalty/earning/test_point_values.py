@@ -25,7 +25,15 @@ from loyalty.reports.amounts import finest
 from loyalty.reports.pending import pending
 from loyalty.shop_orders import Order
 from loyalty.tasks import HANDLERS
-from tests.builders import fresh, make_purchase, make_wallet, new_id
+from tests.builders import (
+    buckets,
+    fresh,
+    make_customer,
+    make_merge,
+    make_purchase,
+    make_wallet,
+    new_id,
+)
 from tests.loyalty.earning.builders import (
     DAY,
     HOUR,
@@ -147,6 +155,23 @@ def test_keeps_a_rules_caps_in_points(program: Program, clock: Traveller) -> Non
     take(program.store, early, late)
 
     assert (counted(early)["due"], counted(late)["due"]) == (25 * 30, 10 * 30)
+
+
+@pytest.mark.parametrize("after", [10, 50])
+@pytest.mark.parametrize("policy", [KEEP_MONEY, KEEP_POINTS])
+def test_fills_the_cap_of_a_period_in_points_whatever_they_were_worth(
+    after: int, policy: str, program: Program, clock: Traveller
+) -> None:
+    program.earning_rules.update(ends_at=START)
+    make_rule(program, cap_per_period=25 * 130, period="month")
+    clock.move_to(CHANGE)
+    change(program, after, policy)
+    run()
+    early, late = an_order(100_00), an_order(100_00, paid=CHANGE + HOUR)
+
+    take(program.store, early, late)
+
+    assert (counted(early)["due"], counted(late)["due"]) == (25 * 100, after * 30)
 
 
 def test_rounds_a_percentage_down_to_whole_points_of_the_day(
@@ -301,6 +326,68 @@ def test_forgives_what_expired_as_many_points_as_it_was(clock: Traveller) -> Non
 
     # 60 of 100 points expired; the 40 that were spent are owed.
     assert counted(order) == {"credited": 2500, "forgiven": 1500, "owed": 1000}
+
+
+def test_does_not_take_what_paid_another_orders_debt_for_expired(clock: Traveller) -> None:
+    program = make_earning_program(usable_after_days=0, take_back="owe")
+    make_rule(program)
+    early, late = an_order(100_00), an_order(100_00, paid=CHANGE + HOUR)
+    take(program.store, invoiced(early))
+    make_purchase(GiftCard.objects.get(program=program), 2500)
+    clock.move_to(CHANGE)
+    change(program, 50)
+    run()
+    take(program.store, canceled(invoiced(early)))
+    clock.move_to(CHANGE + 3 * DAY)
+    take(program.store, invoiced(late))
+    earning.carry_out(fresh(program), Customer.objects.get())
+    assert counted(early) == {"credited": 2500, "taken": 2500}
+
+    take(program.store, canceled(invoiced(late), after=10 * DAY))
+
+    assert counted(late) == {"credited": 5000, "owed": 5000}
+
+
+@pytest.mark.parametrize("rules", [1, 2])
+def test_takes_back_what_a_higher_value_added_after_a_merge(
+    rules: int, program: Program, clock: Traveller
+) -> None:
+    for _ in range(rules - 1):
+        make_rule(program)
+    order = an_order(100_00)
+    take(program.store, invoiced(order))
+    ana = Customer.objects.get()
+    twin = make_customer(program.store)
+    wallet = make_wallet(program, owner=twin)
+    make_merge(ana, twin)
+    clock.move_to(CHANGE)
+    change(program, 50)
+    run()
+    assert buckets(wallet)["available"] == rules * 5000
+
+    take(program.store, canceled(invoiced(order)))
+
+    assert buckets(wallet).get("available", 0) == 0
+    assert {(row.credited, row.taken, row.forgiven) for row in Earning.objects.all()} == {
+        (2500, 2500, 0)
+    }
+
+
+def test_forgives_what_grew_and_expired_after_a_merge(clock: Traveller) -> None:
+    program = make_earning_program(usable_after_days=0, take_back="owe", validity_days=10)
+    make_rule(program)
+    order = an_order(100_00)
+    take(program.store, invoiced(order))
+    make_wallet(program, owner=(twin := make_customer(program.store)))
+    make_merge(Customer.objects.exclude(pk=twin.pk).get(), twin)
+    clock.move_to(CHANGE)
+    change(program, 50)
+    run()
+    clock.move_to(START + 20 * DAY)
+
+    take(program.store, canceled(invoiced(order)))
+
+    assert counted(order) == {"credited": 2500, "forgiven": 2500}
 
 
 def test_touches_no_other_credit_of_the_wallet(program: Program, clock: Traveller) -> None:

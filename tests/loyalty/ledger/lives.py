@@ -39,6 +39,7 @@ TWO_WHO_ARE_ONE: list[Steps] = [
     [("merge", ""), ("worth less", ""), ("unmerge", "")],
     [("worth more", ""), ("merge", ""), ("worth more", "")],
     [("merge", ""), ("merge on", ""), ("unmerge", ""), ("part", ""), ("unmerge", "")],
+    [("pay", ""), ("wait", ""), ("give back", ""), ("merge", ""), ("unmerge", "")],
     [("end", ""), ("credit", ""), ("merge", ""), ("unmerge", "")],
     [("end", ""), ("credit", ""), ("merge", ""), ("spend", "half")],
 ]

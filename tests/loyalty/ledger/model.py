@@ -71,7 +71,7 @@ class Model(People):
         self.cards.append(card)
         end = card.expires_at
         if end is None and card.validity_days is not None:
-            end = self._end_of_day(card.valid_from, card.validity_days)
+            end = self.end_of_day(card.valid_from, card.validity_days)
         if not card.reloadable:
             card.expires_at = end
         if amount:
@@ -136,7 +136,7 @@ class Model(People):
         lot.given = now
         return lot
 
-    def _end_of_day(self, instant: datetime.datetime, days: int) -> datetime.datetime:
+    def end_of_day(self, instant: datetime.datetime, days: int) -> datetime.datetime:
         day = instant.astimezone(self.zone).date() + datetime.timedelta(days)
         return datetime.datetime(
             day.year, day.month, day.day, 23, 59, 59, 999999, tzinfo=self.zone
@@ -145,7 +145,7 @@ class Model(People):
     def _fund(self, card: Card, call: Call, now: datetime.datetime, funding: str) -> Lot:
         start, end = call.valid_from or now, call.expires_at
         if end is None and card.validity_days is not None:
-            end = self._end_of_day(start, card.validity_days)
+            end = self.end_of_day(start, card.validity_days)
         if card.expires_at is not None:
             end = min(end or card.expires_at, card.expires_at)
         if end is not None and end <= start:
@@ -268,7 +268,7 @@ class Model(People):
                 late[lot.funding] += part
             else:
                 lot.remaining += part
-        end = self._end_of_day(now, self.grace_days)
+        end = self.end_of_day(now, self.grace_days)
         for funding, part in sorted((+late).items()):
             self._open(card, funding, part, now, end, now)
             self.seen["expired-grant restore"] += 1
@@ -297,6 +297,11 @@ class Model(People):
         return self.book_expired(card, now)
 
     def _adjust(self, card: Card, call: Call, now: datetime.datetime) -> int:
+        if call.lots:
+            [lot] = (card.lots[number] for number in call.lots)
+            card.totals["removed"] -= call.amount
+            self._take([lot], -call.amount)
+            return -call.amount
         if call.amount < 0:
             taken = self._remove(card, -call.amount, now)
             self._adjusted(call, None, taken)

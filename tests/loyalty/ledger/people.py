@@ -30,6 +30,7 @@ class People:
         self.lots: list[Lot] = []  # of all cards, as they were given
         self.merged: dict[str, str] = {}
         self.merges: list[Merge] = []
+        self.stands_in_the_way: Callable[[Merge], bool] = lambda _made: False
         self.under_way = False  # whether cards are being adjusted to another point value
         self.seen: Counter[str] = Counter()  # what has happened at least once
 
@@ -167,6 +168,8 @@ class People:
             self._check_return(made, self.cards[sent.card], self.cards[arrived.card])
             if arrived.remaining != arrived.amount:
                 raise Refusal("merge_touched", "refused")
+        if self.stands_in_the_way(made):
+            raise Refusal("merge_touched", "refused")
 
     def _part(self, made: Merge) -> None:
         for sent, arrived in made.moved:

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import IntegrityError
 from django.db.transaction import atomic
 from django.utils import timezone
@@ -27,6 +28,7 @@ from loyalty.exceptions import (
 )
 from loyalty.identity import Identity
 from loyalty.ledger import merging
+from loyalty.ledger.invariants import violations
 from loyalty.models import Customer, CustomerMerge, GiftCard, Operation, Program, ShopOrder, Store
 from loyalty.money import MAX_UNITS
 from tests.builders import (
@@ -338,6 +340,26 @@ def test_what_has_ended_stays_and_ends_where_it_is(
     assert buckets(source) == {"credited": 30, "available": 30}
     assert buckets(target) == {"credited": 40, "available": 40}
     assert lookup.card_by_id(source.store_id, source.public_id).usable == 0
+
+
+def test_what_came_back_too_late_for_its_grant_goes_to_the_other_wallet_too(
+    loyalty: Program, by_mail: Customer, by_cpf: Customer
+) -> None:
+    now = timezone.now()
+    with time_machine.travel(now - 2 * DAY, tick=False):
+        source = make_wallet(loyalty, owner=by_mail)
+        make_credit(source, 100, expires_at=now - DAY)
+        debit = make_purchase(source, 70)
+    make_cancellation(debit, 70)
+    target = make_wallet(loyalty, owner=by_cpf)
+
+    merge = make_merge(by_mail, by_cpf)
+
+    assert buckets(target) == {"credited": 70, "available": 70}
+    assert [grant.origin for grant in target.grants.all()] == ["refund"]
+    assert violations() == []
+    make_unmerge(merge)
+    assert (buckets(source)["available"], buckets(target)) == (100, {})
 
 
 def test_a_wallet_that_has_ended_lives_as_long_as_the_one_that_comes_to_it(

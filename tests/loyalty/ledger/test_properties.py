@@ -433,6 +433,7 @@ class LedgerMachine(RuleBasedStateMachine):
         steps: dict[str, Callable[[], None]] = {
             "cancel": lambda: self.cancel(credit, part, NEW_ID),
             "spend": lambda: self.authorize(theirs, part, NEW_ID, "", ""),
+            "pay": lambda: self.authorize(ours, "all", NEW_ID, "", ""),
             "give back": lambda: self.cancel(last, "all", NEW_ID),
             "credit": lambda: self.credit(ours, 100, NEW_ID, "paid", None, None),
             "give": lambda: self.change_owner(ours, self.model.cards[theirs].owner, NEW_ID),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from loyalty import wallets
 from loyalty.exceptions import RequestConflict
 from loyalty.models import Customer, CustomerMerge, Program, Store
 from tests.builders import (
@@ -59,3 +60,27 @@ def test_the_id_of_an_undoing_serves_for_no_other(
 
     assert fresh(second).undone_at is None
     assert buckets(wallet)["available"] == 100
+
+
+def test_each_is_found_by_their_own_again_though_others_were_merged_before(store: Store) -> None:
+    one, other, third = make_guest(store), make_guest(store), make_customer(store)
+    make_merge(one, other)
+    made = make_merge(third, other)
+
+    make_unmerge(made)
+
+    for customer, person in ((one, other), (other, other), (third, third)):
+        assert wallets.customer_of(store, customer.identity) == person
+    assert fresh(one).document == fresh(other).document == ""
+
+
+def test_who_was_merged_before_forgets_the_one_who_stays_too(store: Store) -> None:
+    one, other, third = make_guest(store), make_guest(store), make_customer(store)
+    make_merge(one, other)
+    made = make_merge(other, third)
+
+    make_unmerge(made)
+
+    for customer, person in ((one, other), (other, other), (third, third)):
+        assert wallets.customer_of(store, customer.identity) == person
+    assert fresh(one).document == fresh(other).document == ""
