@@ -37,6 +37,7 @@ from loyalty.admin.credit_batches import (
 )
 from loyalty.admin.csv import csv_response
 from loyalty.admin.figures import Scale, money_of
+from loyalty.admin.formats import shown_count
 from loyalty.admin.forms.base import ActionForm, DayField
 from loyalty.admin.money_field import MoneyField
 from loyalty.batches import MAX_CARDS, Plan
@@ -371,7 +372,7 @@ def _tiles(batch: Batch) -> list[Tile]:
         return [Tile(*each) for each in credit_figures(batch)]
     scale = _scale(batch)
     tiles = [
-        Tile(_("cards"), str(batch.count)),
+        Tile(_("cards"), shown_count(batch.count)),
         Tile(_("amount of a card"), money_of(batch.amount, scale)),
         Tile(_("total amount"), money_of(batch.total, scale)),
     ]
@@ -382,7 +383,7 @@ def _tiles(batch: Batch) -> list[Tile]:
         Tile(
             _("cards"),
             ngettext("%(count)s card issued", "%(count)s cards issued", found.cards)
-            % {"count": found.cards},
+            % {"count": shown_count(found.cards)},
         ),
         Tile(_("outstanding"), money_of(found.outstanding, scale)),
         Tile(_("spent"), money_of(found.spent, scale)),

@@ -31,11 +31,10 @@ from loyalty.admin.filters import (
 )
 from loyalty.admin.formats import (
     NOTHING,
+    amount_and_worth,
     shown_amount,
     shown_day,
     shown_moment,
-    shown_money,
-    shown_points,
 )
 from loyalty.admin.lists import LargeList
 from loyalty.admin.pages import StoryPage, key_of, may_see
@@ -60,7 +59,6 @@ from loyalty.models import (
     Grant,
     Operation,
     Transaction,
-    point_units_of,
 )
 from loyalty.verdicts import had_its_purchase
 
@@ -192,9 +190,7 @@ def _amounts(card: GiftCard) -> list[Tile]:
 
 
 def _tile(label: StrOrPromise, units: int, card: GiftCard) -> Tile:
-    money = shown_money(units, card.currency, card.exponent)
-    points = shown_points(units, card.program, point_units=point_units_of(card))
-    return Tile(label, points, money) if points else Tile(label, money, "")
+    return Tile(label, *amount_and_worth(units, card))
 
 
 def _facts(card: GiftCard) -> list[Fact]:

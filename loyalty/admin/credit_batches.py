@@ -23,7 +23,7 @@ from loyalty.admin.earning_pages import need
 from loyalty.admin.earning_texts import shown_units, shown_value
 from loyalty.admin.figures import CREDIT_STATES
 from loyalty.admin.filters import Choice, PartOfFilter
-from loyalty.admin.formats import shown_count, shown_money
+from loyalty.admin.formats import shown_count, shown_money, shown_points
 from loyalty.admin.forms.many import FilterForm, ListForm, ManyForm
 from loyalty.admin.lists import LargeList
 from loyalty.batches import Selection
@@ -148,10 +148,8 @@ def credit_figures(batch: Batch) -> list[tuple[StrOrPromise, str, str]]:
 def _amount(label: StrOrPromise, units: int, program: Program) -> tuple[StrOrPromise, str, str]:
     """A tile of points has what they are worth below them."""
     worth = shown_money(units, program.store.currency, program.exponent)
-    if program.point_units is None:
-        return label, worth, ""
-    points = shown_count(units // program.point_units)
-    return label, f"{points}\u00a0{program.unit_name or _('points')}", worth
+    points = shown_points(units, program)
+    return (label, points, worth) if points else (label, worth, "")
 
 
 def state_in_a_word(batch: Batch) -> StrOrPromise:

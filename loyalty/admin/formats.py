@@ -12,6 +12,7 @@ from loyalty.notation import shown_count, shown_decimal, shown_money, shown_numb
 
 __all__ = [
     "NOTHING",
+    "amount_and_worth",
     "shown_amount",
     "shown_count",
     "shown_day",
@@ -42,6 +43,13 @@ def with_points(units: int, program: Program, money: str, *, point_units: int | 
     """
     points = shown_points(units, program, point_units=point_units)
     return f"{points} ({money})" if points else money
+
+
+def amount_and_worth(units: int, card: GiftCard) -> tuple[str, str]:
+    """What `shown_amount` says as two texts, one to stand below the other; it may be empty."""
+    money = shown_money(units, card.currency, card.exponent)
+    points = shown_points(units, card.program, point_units=point_units_of(card))
+    return (points, money) if points else (money, "")
 
 
 def shown_points(units: int, program: Program, *, point_units: int | None = None) -> str:

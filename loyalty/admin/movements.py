@@ -24,7 +24,7 @@ from loyalty.admin.filters import (
     ProgramKindFilter,
     RelationFilter,
 )
-from loyalty.admin.formats import shown_amount, shown_moment
+from loyalty.admin.formats import amount_and_worth, shown_moment
 from loyalty.admin.lists import LargeList
 from loyalty.admin.pages import StoryPage, may_see
 from loyalty.admin.parts import Fact, fact_of
@@ -106,10 +106,11 @@ class GrantAdmin(LargeList[Grant], ReadOnlyAdmin[Grant]):
 
 @dataclass(frozen=True, slots=True)
 class FlowStep:
-    """One part of a transaction's way: a label, an amount, and how it stands."""
+    """One part of a transaction's way: a label, an amount and its worth, and how it stands."""
 
     label: StrOrPromise
     amount: str
+    worth: str
     kind: str
 
 
@@ -192,8 +193,8 @@ class TransactionAdmin(
 
 def _flow(transaction: Transaction) -> list[FlowStep]:
     def step(label: StrOrPromise, units: int, kind: str = "neutral") -> FlowStep:
-        shown = shown_amount(units, transaction.card)
-        return FlowStep(label, shown, kind if units else "none")
+        shown = amount_and_worth(units, transaction.card)
+        return FlowStep(label, *shown, kind if units else "none")
 
     if transaction.kind == Transaction.Kind.CREDIT:
         return [

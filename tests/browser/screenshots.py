@@ -136,10 +136,12 @@ def at_support(album: Album) -> None:
 
 
 def at_management(album: Album) -> None:
-    """A request is decided; cards are issued in a batch, and come in from a file."""
+    """Requests wait; cards and points are given in batches, and cards come in from a file."""
     with album.desk("manager") as page:
         _first_row(page, f"{album.site}/admin/loyalty/approval/?status__exact=waiting")
         album.take(page, "approval")
+        _first_row(page, f"{album.site}/admin/loyalty/approval/?status__exact=waiting&action=merge")
+        album.take(page, "merging")
     with album.desk("administrator") as page:
         page.goto(f"{album.site}/admin/loyalty/batch/new/1/")
         page.fill("input[name=name]", "Natal para clientes")
@@ -152,6 +154,16 @@ def at_management(album: Album) -> None:
         page.click("button[name=confirm]")
         page.wait_for_selector(".state-good", timeout=PATIENCE)
         album.take(page, "batch")
+        page.goto(f"{album.site}/admin/loyalty/batch/credit/3/filter/")
+        page.fill("input[name=name]", "Obrigado por comprar conosco")
+        page.fill("input[name=amount]", "1.500")
+        page.select_option("select[name=reason]", "campaign")
+        page.click("form.panel button[type=submit]")
+        page.wait_for_url("**/change/")
+        page.click("a.button-primary")
+        page.click("button[name=confirm]")
+        page.wait_for_selector(".state-good", timeout=PATIENCE)
+        album.take(page, "credit-for-many")
         page.goto(f"{album.site}/admin/loyalty/importfile/upload/")
         page.select_option("select[name=program]", label="Casa Aurora · Vale-presente (BRL)")
         page.set_input_files(
@@ -169,6 +181,7 @@ def at_finance(album: Album) -> None:
         "books": "loyalty/monthclosing/outstanding/",
         "roll-forward": "loyalty/monthclosing/roll-forward/",
         "curves": "loyalty/monthclosing/curves/",
+        "program-figures": "programs/figures/",
         "differences": "loyalty/discrepancy/",
         "audit": "loyalty/auditevent/",
     }
