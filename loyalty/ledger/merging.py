@@ -30,6 +30,7 @@ from loyalty.exceptions import (
 )
 from loyalty.ledger.durability import durable
 from loyalty.ledger.idempotency import check_request_id
+from loyalty.ledger.outbox import reminders_go_along
 from loyalty.ledger.position import Position, lock_card
 from loyalty.ledger.posting import post
 from loyalty.ledger.transfers import (
@@ -165,6 +166,9 @@ def _merge(customer_id: int, into_id: int, asked: Asked) -> CustomerMerge:
         raise _CardsCame
     customer, into = _checked(locked.people, customer_id, into_id)
     cards = _bring_together(locked, customer, into, asked)
+    legs = legs_of(card_ids, asked.request_id)
+    went_to = {sent.card_id: received.card_id for sent, received in legs.items()}
+    reminders_go_along(customer, into, {int(card): went_to.get(int(card)) for card in cards})
     orders = ShopOrder.objects.filter(customer=customer)
     made = CustomerMerge.objects.create(
         customer=customer,
@@ -293,14 +297,15 @@ def _become_one(made: CustomerMerge, customer: Customer, into: Customer) -> None
 
 
 def _give_orders(orders: Sequence[int], giver: Customer, receiver: Customer) -> None:
-    """Their orders, to be looked at again: tiers and limits count those of one customer."""
+    """Their orders, to be looked at again: tiers and limits count those of one customer.
+
+    All that the giver keeps are too: each may have shared a limit with one that goes.
+    """
     now = timezone.now()
     ShopOrder.objects.filter(pk__in=orders, customer=giver).update(customer=receiver, due_at=now)
-    for each in (giver, receiver):
-        newest = ShopOrder.objects.filter(customer=each, paid_at__isnull=False)
-        ShopOrder.objects.filter(pk__in=newest.order_by("-paid_at").values("pk")[:1]).update(
-            due_at=now
-        )
+    ShopOrder.objects.filter(customer=giver, paid_at__isnull=False).update(due_at=now)
+    newest = ShopOrder.objects.filter(customer=receiver, paid_at__isnull=False)
+    ShopOrder.objects.filter(pk__in=newest.order_by("-paid_at").values("pk")[:1]).update(due_at=now)
     # Of who is left without an order too.
     TierStanding.objects.filter(customer__in=[giver, receiver]).update(review_at=now)
 

@@ -5,7 +5,7 @@ together.
 """
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import connection
@@ -65,6 +65,39 @@ def announce_credit(
             created_at=at,
             next_attempt_at=at,
         )
+
+
+def reminders_go_along(
+    customer: Customer, into: Customer, went_to: Mapping[int, int | None]
+) -> None:
+    """Reminders that wait are told to who stays; of credit that went to another card, of that.
+
+    Where that card has a reminder of the day itself, it tells of both. Those that there were tell
+    nobody any more: the card is another one's.
+    """
+    waiting = Notification.objects.filter(
+        customer=customer,
+        card__in=went_to,
+        kind__in=[MessageKind.EXPIRING_30, MessageKind.EXPIRING_7],
+        status=Notification.Status.WAITING,
+    )
+    told: list[Notification] = []
+    for row in waiting.order_by("pk"):
+        card_id = went_to[row.card_id or 0] or row.card_id
+        told.append(
+            Notification(
+                kind=row.kind,
+                cause=f"card:{card_id}:{row.cause.rpartition(':')[2]}",
+                store_id=row.store_id,
+                program_id=row.program_id,
+                customer=into,
+                card_id=card_id,
+                ends_at=row.ends_at,
+                created_at=row.created_at,
+                next_attempt_at=row.next_attempt_at,
+            )
+        )
+    Notification.objects.bulk_create(told, ignore_conflicts=True)
 
 
 def _comes_from_elsewhere(card: GiftCard) -> bool:

@@ -2,7 +2,8 @@
 
 Each run looks at the grants whose end came within reach since the last one, in chunks that commit
 with their progress. Credit that was within reach before reminders began is left alone, and so is
-credit whose whole life is shorter than the notice.
+credit whose whole life is shorter than the notice. Credit that a merge brought to another card was
+told of before, if it was.
 """
 
 import datetime
@@ -19,7 +20,7 @@ CHUNK = 5_000
 
 _DUE = """
     WITH due AS MATERIALIZED (
-        SELECT id, card_id, expires_at, remaining, created_at
+        SELECT id, card_id, expires_at, remaining, created_at, came_from_id
         FROM loyalty_grant
         WHERE expires_at >= %(reached)s AND (expires_at, id) > (%(reached)s, %(after)s)
           AND expires_at <= %(until)s
@@ -39,6 +40,11 @@ _DUE = """
             AND owner.erased_at IS NULL AND owner.reminders_stopped_at IS NULL
         CROSS JOIN LATERAL (SELECT (due.expires_at AT TIME ZONE store.time_zone)::date AS day) ends
         WHERE due.remaining > 0 AND due.created_at <= due.expires_at - %(notice)s
+          AND NOT EXISTS (
+            SELECT FROM loyalty_grant before
+            JOIN loyalty_notification told
+              ON told.kind = %(kind)s AND told.cause = 'card:' || before.card_id || ':' || day
+            WHERE before.id = due.came_from_id AND told.status IN ('sending', 'sent', 'unknown'))
         GROUP BY card.id, owner.id, day
         ORDER BY card.id
         ON CONFLICT DO NOTHING

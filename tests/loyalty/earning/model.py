@@ -125,14 +125,14 @@ class Model(Following):
     def _give_orders(
         self, numbers: set[int], giver: str, receiver: str, now: datetime.datetime
     ) -> None:
-        """They are looked at again, and so is the newest of each: tiers and limits count others."""
+        """They are looked at again, with all that shared a limit with them, or comes to."""
         for number in numbers:
             self.whose[number] = receiver
             self.looked[number] = now
-        for who in (giver, receiver):
-            paid = [order for order in self.orders_of(who) if order.paid]
-            for newest in sorted(paid, key=lambda order: order.turn)[-1:]:
-                self.looked[newest.number] = now
+        kept = [order for order in self.orders_of(giver) if order.paid]
+        joined = [order for order in self.orders_of(receiver) if order.paid]
+        for order in [*kept, *sorted(joined, key=lambda order: order.turn)[-1:]]:
+            self.looked[order.number] = now
         if self.house.tiers:
             self.unsure |= {giver, receiver} & set(self.standing)
 

@@ -170,6 +170,26 @@ def test_tiers_follow_from_the_orders_of_both_and_from_each_again_when_undone(
     assert list(counted) == [("", 60_00), ("", 60_00)]
 
 
+@time_machine.travel(START + 60 * DAY, tick=False)
+def test_a_cap_is_each_ones_own_again_when_undone_also_that_of_a_month_long_ago(
+    ana: Customer, twin: Customer, program: Program
+) -> None:
+    program.earning_rules.update(ends_at=START - DAY)
+    make_rule(program, cap_per_period=130 * POINT, period="month")
+    take(program.store, an_order(100_00, buyer=ana.identity))
+    take(program.store, an_order(100_00, paid=START + DAY, buyer=twin.identity))
+    take(program.store, an_order(1_00, paid=START + 40 * DAY, buyer=twin.identity))
+    made = make_merge(ana, twin)
+    settle_due(program)
+    assert points(program) == {"due": 131, "pending": 131}
+
+    make_unmerge(made)
+    settle_due(program)
+
+    assert points(program, ana) == {"due": 100, "pending": 100}
+    assert points(program, twin) == {"due": 101, "pending": 101}
+
+
 @time_machine.travel(START + DAY, tick=False)
 def test_who_is_left_without_orders_is_left_without_their_tier(
     program: Program, ana: Customer, twin: Customer

@@ -19,6 +19,7 @@ from tests.builders import (
     make_customer,
     make_extension,
     make_hold,
+    make_merge,
     make_program,
     make_wallet,
 )
@@ -220,3 +221,74 @@ def test_several_at_once_leave_each_message_once(
     assert errors(found) == []
     assert sum(found) == 10
     assert waiting() == [("expiring_30", "waiting")] * 10
+
+
+def two_who_are_one(program: Program, *, own: int = 0) -> tuple[Customer, Customer]:
+    """A guest with a wallet of 50.00, and a customer who may have something of the same day too."""
+    guest = make_customer(program.store, profile_id="", document="")
+    customer = make_customer(program.store)
+    guests, wallet = make_wallet(program, owner=guest), make_wallet(program, owner=customer)
+    end = program.store.last_instant((START + 60 * DAY).date())
+    make_credit(guests, 50_00, expires_at=end)
+    if own:
+        make_credit(wallet, own, expires_at=end)
+    return guest, customer
+
+
+@pytest.fixture
+def wallets() -> Program:
+    return make_writing_program(
+        announces_issue=False, announces_credit=False, relation_name="loyalty-program"
+    )
+
+
+def told() -> list[tuple[list[str], str]]:
+    return [(email.to, email.subject.split(" at ")[0]) for email in mail.outbox]
+
+
+@pytest.mark.parametrize("days", [30, 31], ids=["before", "when it was told"])
+def test_what_a_merge_brings_to_another_wallet_is_told_once_and_to_who_stays(
+    wallets: Program, clock: time_machine.Traveller, days: int
+) -> None:
+    guest, customer = two_who_are_one(wallets)
+    on(clock, days)
+    notifications.send_due()
+    make_merge(guest, customer)
+
+    for day in (31, 32, 54, 55):
+        on(clock, day)
+        notifications.send_due()
+
+    first = guest if days == 31 else customer
+    assert told() == [([first.email], "R$50.00"), ([customer.email], "Last days: R$50.00")]
+
+
+@pytest.mark.parametrize("own", [0, 7_00], ids=["alone", "beside their own"])
+def test_a_reminder_that_waits_goes_to_who_stays_with_the_credit(
+    wallets: Program, clock: time_machine.Traveller, own: int
+) -> None:
+    guest, customer = two_who_are_one(wallets, own=own)
+    assert on(clock, 31) == 1 + bool(own)
+    make_merge(guest, customer)
+
+    for day in (31, 32):
+        on(clock, day)
+        notifications.send_due()
+
+    assert told() == [([customer.email], "R$57.00" if own else "R$50.00")]
+
+
+def test_a_reminder_that_waits_goes_with_a_card_that_changes_its_owner(
+    wallets: Program, clock: time_machine.Traveller
+) -> None:
+    guest = make_customer(wallets.store, profile_id="", document="")
+    customer = make_customer(wallets.store)
+    make_ending_card(wallets, owner=guest)
+    on(clock, 31)
+    make_merge(guest, customer)
+
+    for day in (31, 32):
+        on(clock, day)
+        notifications.send_due()
+
+    assert told() == [([customer.email], "R$50.00")]
