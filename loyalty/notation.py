@@ -46,6 +46,12 @@ def shown_count(number: int) -> str:
     return shown_number(number)
 
 
+def shown_percent(number: Decimal | int, digits: int | None = None) -> str:
+    """A number of percent, `12,5%` or in Spanish `12,5 %`; with no more digits than it needs."""
+    text = shown_decimal(Decimal(number)) if digits is None else shown_number(number, digits)
+    return f"{text}{_percent_sign(get_language())}"
+
+
 def symbol_of(currency: str) -> str:
     """What stands for a currency in the active language: `R$`, `US$`, or its code."""
     return get_currency_symbol(currency, _locale(get_language()))
@@ -73,6 +79,12 @@ def _signs(language: str | None) -> Mapping[int, str]:
         get_format(name, lang=language) for name in ("THOUSAND_SEPARATOR", "DECIMAL_SEPARATOR")
     )
     return str.maketrans({",": group, ".": point, "-": MINUS})
+
+
+@lru_cache
+def _percent_sign(language: str | None) -> str:
+    """With the space before it, if there is one."""
+    return str(_locale(language).percent_formats[None].suffix[0])
 
 
 @lru_cache

@@ -21,7 +21,7 @@ from django_stubs_ext import StrOrPromise
 
 from loyalty import audit
 from loyalty.admin.csv import csv_response
-from loyalty.admin.formats import shown_count, shown_number, written_money
+from loyalty.admin.formats import shown_count, shown_number, shown_percent, written_money
 from loyalty.models import AuditAction, Program, Store
 from loyalty.reports.amounts import as_decimal, digits_of
 from loyalty.reports.sums import READABLE, progress, waiting
@@ -186,7 +186,7 @@ def number_cell(number: int) -> Cell:
 
 def percent_text(permille: int) -> str:
     """Thousandths as a percentage with one digit."""
-    return f"{shown_number(Decimal(permille) / 10, 1)}\u00a0%"
+    return shown_percent(Decimal(permille) / 10, 1)
 
 
 def month_text(month: datetime.date) -> str:

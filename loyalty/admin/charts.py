@@ -10,6 +10,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django_stubs_ext import StrOrPromise
 
+from loyalty.notation import shown_percent
+
 WIDTH = 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 68, 8, 10, 24
 _STEPS = (1, 2, 5)
@@ -209,7 +211,7 @@ def lines(
         for index, label in enumerate(labels)
         if index % every == 0
     ]
-    axis = [(value, f"{value // 10}\u00a0%") for value in (0, 250, 500, 750, 1000)]
+    axis = [(value, shown_percent(value // 10)) for value in (0, 250, 500, 750, 1000)]
     return _svg(name, title, height, [*_grid(axis, 1000, tall), *parts, *ticks])
 
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from loyalty.admin.formats import shown_decimal, shown_money, with_points
+from loyalty.admin.formats import shown_decimal, shown_money, shown_percent, with_points
 from loyalty.earning.engine import Why
 from loyalty.earning.values import units_now
 from loyalty.models import Campaign, Earning, EarningRule, Program, ShopOrder
@@ -85,8 +85,7 @@ def told(order: ShopOrder) -> Iterator[str]:
 def rule_in_words(rule: EarningRule) -> str:
     """What it gives, in one line."""
     if rule.percent is not None:
-        percent = shown_decimal(rule.percent)
-        return _("%(percent)s %% of the value") % {"percent": percent}
+        return _("%(percent)s of the value") % {"percent": shown_percent(rule.percent)}
     return _("%(points)s %(unit)s for each %(amount)s") % {
         "points": rule.points,
         "unit": rule.program.unit_name or _("points"),

@@ -8,7 +8,14 @@ from django.utils.translation import gettext
 
 from loyalty.identity import is_cnpj
 from loyalty.models import GiftCard, Program, Store, point_units_of
-from loyalty.notation import shown_count, shown_decimal, shown_money, shown_number, written_money
+from loyalty.notation import (
+    shown_count,
+    shown_decimal,
+    shown_money,
+    shown_number,
+    shown_percent,
+    written_money,
+)
 
 __all__ = [
     "NOTHING",
@@ -21,6 +28,7 @@ __all__ = [
     "shown_moment",
     "shown_money",
     "shown_number",
+    "shown_percent",
     "shown_points",
     "with_points",
     "written_money",

@@ -29,6 +29,7 @@ from loyalty.admin.book_pages import (
     summed,
     wants_csv,
 )
+from loyalty.admin.formats import shown_count
 from loyalty.models import OpenHold, Store, Transaction
 from loyalty.money import to_decimal
 from loyalty.reports.holds import OrderState, held_totals, open_holds, order_states
@@ -74,7 +75,7 @@ def holds_page(request: HttpRequest) -> HttpResponse:
         tiles=[
             (
                 ngettext("%(n)s purchase holds", "%(n)s purchases hold", total.number)
-                % {"n": total.number},
+                % {"n": shown_count(total.number)},
                 money_text(total.amount, total.currency),
             )
             for total in totals

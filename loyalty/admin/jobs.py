@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from loyalty import audit, jobs
 from loyalty.admin.base import ReadOnlyAdmin, badge
+from loyalty.admin.formats import shown_count, shown_percent
 from loyalty.models import AuditAction, Batch, Job
 from loyalty.sign_in.address import actor_of
 
@@ -53,7 +54,7 @@ class JobAdmin(ReadOnlyAdmin[Job]):
     @admin.display(description=_("progress"))
     def progress(self, job: Job) -> str:
         """How much is done."""
-        return f"{job.done} / {job.total} ({job.percent}%)"
+        return f"{shown_count(job.done)} / {shown_count(job.total)} ({shown_percent(job.percent)})"
 
     def get_urls(self) -> list[URLPattern]:
         """The address of another try, before those of the pages."""

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.admin.base import ReadOnlyAdmin, badge, link, linked, moment
-from loyalty.admin.formats import NOTHING, shown_money
+from loyalty.admin.formats import NOTHING, shown_money, shown_percent
 from loyalty.admin.point_value_texts import value_of
 from loyalty.models import GiftCard, Job, PointValueChange, Reason
 
@@ -49,7 +49,8 @@ class PointValueChangeAdmin(ReadOnlyAdmin[PointValueChange]):
     def state(self, row: PointValueChange) -> SafeString:
         """Whether cards are still being adjusted."""
         if row.is_under_way and row.job:
-            return badge("open", _("cards are being adjusted (%d%%)") % row.job.percent)
+            percent = shown_percent(row.job.percent)
+            return badge("open", _("cards are being adjusted (%s)") % percent)
         return badge("good", _("done"))
 
     @admin.display(description=_("available then"))

@@ -14,7 +14,7 @@ from django_stubs_ext import StrOrPromise
 from loyalty import audit
 from loyalty.admin.base import ReadOnlyAdmin, badge, moment, shown_moment
 from loyalty.admin.columns import address, page_of
-from loyalty.admin.formats import NOTHING, shown_count
+from loyalty.admin.formats import NOTHING, shown_count, shown_percent
 from loyalty.admin.pages import StoryPage, may_see
 from loyalty.admin.parts import Fact, fact_of
 from loyalty.admin.run_forms import RunForm, StartForm, UploadForm
@@ -68,7 +68,7 @@ class ReconciliationRunAdmin(StoryPage[ReconciliationRun], ReadOnlyAdmin[Reconci
     @admin.display(description=_("progress"))
     def done(self, run: ReconciliationRun) -> str:
         """How much of the window is compared."""
-        return f"{run.percent}%"
+        return shown_percent(run.percent)
 
     @admin.display(description=_("payments"))
     def payments(self, run: ReconciliationRun) -> int:

@@ -16,6 +16,7 @@ from loyalty.notation import (
     shown_decimal,
     shown_money,
     shown_number,
+    shown_percent,
     symbol_of,
     written_money,
 )
@@ -168,3 +169,19 @@ def test_numbers_with_digits() -> None:
 def test_no_more_digits_than_it_needs(number: str, text: str) -> None:
     with override("pt-br"):
         assert seen(shown_decimal(Decimal(number))) == text
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("pt-br", ["12,5%", "100%", "12,50%", "-3%"]),
+        ("es", ["12,5~%", "100~%", "12,50~%", "-3~%"]),
+        ("en", ["12.5%", "100%", "12.50%", "-3%"]),
+    ],
+)
+def test_percent(language: str, texts: list[str]) -> None:
+    with override(language):
+        half, whole = shown_percent(Decimal("12.50")), shown_percent(100)
+        two_digits, below = shown_percent(Decimal("12.5"), 2), shown_percent(-3)
+
+    assert [seen(text) for text in (half, whole, two_digits, below)] == texts

@@ -158,12 +158,12 @@ def test_curves_show_what_became_of_a_month(db: None, boss: Client) -> None:
 
     assert rows_of(text, "Share by age") == [
         ["Month", "0 months", "1 month", "2 months"],
-        ["January 2026", "20.0 %", "20.0 %", "20.0 %"],
-        ["February 2026", "0.0 %", "0.0 %", ""],
+        ["January 2026", "20.0%", "20.0%", "20.0%"],
+        ["February 2026", "0.0%", "0.0%", ""],
     ]
     assert rows_of(text, "Amounts in BRL")[1][:3] == ["January 2026", "1,500.0000", "300.0000"]
     open_share = text_of(boss, "books_curves", part="open", funding="paid")
-    assert rows_of(open_share, "Share by age")[1:] == [["January 2026", *["80.0 %"] * 3]]
+    assert rows_of(open_share, "Share by age")[1:] == [["January 2026", *["80.0%"] * 3]]
     assert "No credit of this kind was given yet." in text_of(boss, "books_curves", refunds="1")
 
 
