@@ -2,8 +2,7 @@
 
 The cards of `tests.bench.prepare`, their history spread over two years, three programs and both
 kinds of funding. The job makes the sums; then each page is asked through the whole of Django, in
-one process, and its seconds are the server's. Last, the same pages without any sums, from the
-entries alone: what a page would take if the job had never run.
+one process, and its seconds are the server's.
 """
 
 import argparse
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
 
 DAYS = 730
 LIMIT = 5.0  # seconds that a page of the books may take
-FROM_ENTRIES = {
-    *("outstanding now", "roll-forward of a year", "redemption and breakage"),
-    "a program's figures",
-}
 # A card is issued on its day, pays a month later, and that is settled after another month.
 SPREAD = """
     UPDATE loyalty_giftcard SET program_id = (%(programs)s::bigint[])[1 + id %% 3];
@@ -170,13 +165,6 @@ def run(times: int) -> int:
         _say(f"| {title} | {median:.2f} | {longest:.2f} | {statements} |")
     owed, held, wrong = ties()
     _say(f"\nowed by the books {owed}, on the cards {held}; sums that differ: {wrong}")
-    reports.rebuild()
-    _say("\n| without any sums | s |\n|---|---|")
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
-    for title, address in pages():
-        if title in FROM_ENTRIES:
-            _say(f"| {title} | {measure(client, address, 1)[0]:.1f} |")
     return int(bool(slow) or owed != held or bool(wrong))
 
 
