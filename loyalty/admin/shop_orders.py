@@ -16,6 +16,7 @@ from loyalty.admin.actions import ActionURLs
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, badge, link, moment
 from loyalty.admin.columns import linked, order_link
 from loyalty.admin.earning_pages import earning_page, has, need
+from loyalty.admin.approvals import refusal_in_words
 from loyalty.admin.earning_texts import OBSTACLES, shown_earned, shown_units, told
 from loyalty.admin.formats import shown_moment, shown_money
 from loyalty.admin.forms.earning import WindowForm
@@ -257,7 +258,7 @@ class EarningAdmin(LargeList[Earning], ReadOnlyAdmin[Earning]):
     @admin.display(description=_("problem"))
     def obstacle(self, row: Earning) -> str:
         """Why it is not credited, in words."""
-        return str(OBSTACLES.get(row.problem, row.problem)) or NOTHING
+        return str(OBSTACLES.get(row.problem) or refusal_in_words(row.problem)) or NOTHING
 
 
 @admin.register(EarningMovement)

@@ -3,9 +3,9 @@
 import datetime
 from collections.abc import Iterable
 
-from django.db.transaction import atomic
 from django.utils import timezone
 
+from loyalty.ledger import locked_in_time
 from loyalty.models import Customer, Language, ShopOrder, Store
 from loyalty.shop_orders import Order, OrderState, lines_from, rank
 from loyalty.wallets import customer_of
@@ -35,9 +35,10 @@ def announce(store: Store, order_ids: Iterable[str]) -> int:
 def record(store: Store, order: Order) -> ShopOrder:
     """Keep this sight of an order if it is newer than the one there is; nothing moves yet.
 
-    The customer is found, or made, the first time that the order names one, and stays.
+    The customer is found, or made, the first time that the order names one, and stays. Raises
+    `LedgerBusy` when a lock was not to be had in time.
     """
-    with atomic():
+    with locked_in_time():
         row = _locked(store, order)
         is_newer = not row.version or _rank(row) < order.rank
         if is_newer:

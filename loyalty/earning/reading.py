@@ -25,6 +25,7 @@ from loyalty.order_sources import (
     WindowKind,
     feed_of,
 )
+from loyalty.shop_orders import Order
 
 MOST_LOTS = 100
 LEASE = datetime.timedelta(minutes=5)
@@ -176,12 +177,24 @@ def _read(store: Store, rows: Sequence[ShopOrder]) -> int:
             if order is None:
                 _put_off(row, _UNKNOWN)
                 continue
-            _settle(record(store, order))
+            if not _take(store, order):
+                continue
             # Announced again meanwhile, it is read again.
             ShopOrder.objects.filter(pk=row.pk, announced_at=row.announced_at).update(
                 read_after=None, read_until=row.announced_at, failures=0, problem=""
             )
     return len(rows)
+
+
+def _take(store: Store, order: Order) -> bool:
+    """Keep and settle it; False when a lock was not to be had: it is read again after the lease."""
+    try:
+        kept = record(store, order)
+    except LedgerBusy:
+        log.warning("An order of store %s has to wait: a lock was not to be had.", store.pk)
+        return False
+    _settle(kept)
+    return True
 
 
 def _put_off(row: ShopOrder, problem: str) -> None:

@@ -2,7 +2,7 @@
 
 from loyalty import point_values
 from loyalty.earning.settling import perform
-from loyalty.exceptions import LedgerBusy, LedgerError
+from loyalty.exceptions import LedgerBusy, LedgerError, PointValueUnderWay
 from loyalty.models import EarningMovement, Job, PointValueChange
 
 CHUNK = 200
@@ -14,7 +14,8 @@ def revalue_chunk(job: Job) -> bool:
     """Adjust the next cards, by number; True while there may be more. Safe to repeat, or at once.
 
     First the ledger does what orders earned by the value before and was written down by then: so
-    that no such credit comes to a card that has had its turn.
+    that no such credit comes to a card that has had its turn. What would have to be brought back
+    from another card cannot be, until all are adjusted: it is refused, and planned again then.
     """
     made = PointValueChange.objects.select_related("program").get(pk=job.parameters["change"])
     if _finish_planned(made):
@@ -39,7 +40,16 @@ def _finish_planned(made: PointValueChange) -> bool:
     """Whether there was any: each is done, or refused, and not planned any more."""
     planned = point_values.planned_before(made).filter(status=EarningMovement.Status.PLANNED)
     movements = list(planned.select_related("earning__order", "credit").order_by("pk")[:CHUNK])
-    perform(movements)
+    for movement in movements:
+        try:
+            perform([movement])
+        except LedgerBusy as busy:
+            if not isinstance(busy.__cause__, PointValueUnderWay):
+                raise
+            still = EarningMovement.objects.filter(
+                pk=movement.pk, status=EarningMovement.Status.PLANNED
+            )
+            still.update(status=EarningMovement.Status.REFUSED, refusal=PointValueUnderWay.code)
     return bool(movements)
 
 

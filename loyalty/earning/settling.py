@@ -73,7 +73,11 @@ def _buyer(orders: Sequence[ShopOrder]) -> int | None:
 
 
 def carry_out(program: Program, customer: Customer) -> None:
-    """Have the ledger follow all of a customer's earnings in a program, as far as it can now."""
+    """Have the ledger follow all of a customer's earnings in a program, as far as it can now.
+
+    What it refuses again and again is noted on the earning, and tried again a day later.
+    """
+    movements: Sequence[EarningMovement] = ()
     for _ in range(ROUNDS):
         movements = _planned(program, customer)
         if not movements:
@@ -84,6 +88,11 @@ def carry_out(program: Program, customer: Customer) -> None:
         if not movements:
             return
         perform(movements)
+    refused = EarningMovement.objects.filter(
+        pk__in=[each.pk for each in movements], status=REFUSED, kind=CREDIT
+    )
+    for movement in refused:
+        Earning.objects.filter(pk=movement.earning_id).update(problem=movement.refusal)
 
 
 def perform(movements: Sequence[EarningMovement]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from loyalty.exceptions import BalanceLimitExceeded, LedgerBusy
+from loyalty.exceptions import BalanceLimitExceeded, LedgerBusy, PointValueUnderWay
 from loyalty.ledger.credits import expired
 from loyalty.ledger.durability import durable
 from loyalty.ledger.movements import Movement, NewGrant, Request
@@ -137,7 +137,10 @@ def elsewhere(credit: Transaction) -> int:
 
 
 def bring_back(credit: Transaction, amount: int, *, actor: str) -> None:
-    """Move so much of a credit from other cards back to its own grant, as far as it is there."""
+    """Move so much of a credit from other cards back to its own grant, as far as it is there.
+
+    Raises `LedgerBusy`; because of `PointValueUnderWay` while cards are being adjusted.
+    """
     with durable():
         own = Grant.objects.get(transaction=credit)
         places: dict[int, set[int]] = {}
@@ -148,7 +151,7 @@ def bring_back(credit: Transaction, amount: int, *, actor: str) -> None:
             for card_id in sorted({credit.card_id, *places})
         }
         if is_being_revalued(locked[credit.card_id]):
-            raise LedgerBusy
+            raise LedgerBusy from PointValueUnderWay()
         home = locked.pop(credit.card_id)
         for card_id, position in locked.items():
             shares = _shares(position, places[card_id], amount)

@@ -20,11 +20,12 @@ from config.embedded import Postgres, Valkey
 from tests.mutations.database import DATABASE
 from tests.mutations.earning import EARNING
 from tests.mutations.ledger import LEDGER
+from tests.mutations.merging import TOGETHER
 from tests.mutations.mutation import Mutation
 from tests.mutations.protocol import PROTOCOL
 from tests.mutations.staff import STAFF
 
-MUTATIONS = [*LEDGER, *STAFF, *DATABASE, *PROTOCOL, *EARNING]
+MUTATIONS = [*LEDGER, *STAFF, *DATABASE, *PROTOCOL, *EARNING, *TOGETHER]
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COPIED = (".git", ".venv", ".cache", ".local", ".*_cache", ".hypothesis", "__pycache__")

@@ -9,8 +9,10 @@ from django.utils import timezone
 from giftcard_provider.vtex.feed import VtexFeed
 from loyalty import earning, jobs
 from loyalty.earning import catching_up, reading
+from loyalty.exceptions import LedgerBusy
 from loyalty.models import Earning, Job, OrderListening, ShopOrder, Store
 from loyalty.order_sources import SourceUnavailable
+from loyalty.shop_orders import Order
 from tests.loyalty.earning.builders import make_earning_program, make_rule, points
 from tests.vtex import Line, Payment, Purchase, StandIn
 
@@ -115,6 +117,31 @@ def test_an_order_that_cannot_be_read_waits_and_stops_no_other(program: Any, vte
     assert row.read_after is not None
     assert row.read_after > timezone.now()
     assert Earning.objects.get().order.order_id == "v2good-01"
+
+
+def test_an_order_that_is_locked_just_now_is_read_again_and_stops_no_other(
+    program: Any, vtex: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purchases = [a_purchase("v1str"), a_purchase("v2str")]
+    vtex.scenario.add(*purchases)
+    vtex.scenario.announce(*purchases)
+    earning.listen()
+
+    def locked(store: Store, order: Order) -> ShopOrder:
+        if order.order_id.startswith("v1str"):
+            raise LedgerBusy
+        return earning.record(store, order)
+
+    monkeypatch.setattr(reading, "record", locked)
+    earning.read_due()
+
+    first, second = ShopOrder.objects.order_by("order_id")
+    assert (first.version, second.version, second.read_after) == (0, 1, None)
+    assert first.read_after is not None
+    monkeypatch.undo()
+    ShopOrder.objects.filter(pk=first.pk).update(read_after=timezone.now())
+    earning.read_due()
+    assert points(program)["due"] == 200
 
 
 def test_an_order_that_is_unknown_waits(program: Any, vtex: StandIn) -> None:

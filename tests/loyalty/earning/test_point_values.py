@@ -17,6 +17,7 @@ from loyalty.models import (
     Earning,
     EarningMovement,
     GiftCard,
+    Job,
     PointValueChange,
     Program,
     Reason,
@@ -371,6 +372,29 @@ def test_takes_back_what_a_higher_value_added_after_a_merge(
     assert {(row.credited, row.taken, row.forgiven) for row in Earning.objects.all()} == {
         (2500, 2500, 0)
     }
+
+
+def test_a_take_back_from_where_points_went_holds_up_no_change(
+    program: Program, clock: Traveller
+) -> None:
+    order = an_order(100_00)
+    take(program.store, invoiced(order))
+    twin = make_customer(program.store)
+    wallet = make_wallet(program, owner=twin)
+    make_merge(Customer.objects.exclude(pk=twin.pk).get(), twin)
+    with patch.object(ledger, "cancel", side_effect=LedgerBusy), pytest.raises(LedgerBusy):
+        take(program.store, returned(order, 40_00))
+    clock.move_to(CHANGE)
+    made = change(program, 50)
+
+    run()
+
+    assert fresh(program).point_units_before is None
+    assert made.job
+    assert Job.objects.get(pk=made.job.pk).status == "done"
+    assert earning.settle_due() == 1
+    assert counted(order) == {"due": 1500, "credited": 2500, "taken": 1000}
+    assert buckets(wallet)["available"] == 60 * 50
 
 
 def test_forgives_what_grew_and_expired_after_a_merge(clock: Traveller) -> None:

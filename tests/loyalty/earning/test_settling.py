@@ -1,11 +1,15 @@
 """What the ledger does when orders are paid, invoiced, returned and canceled."""
 
+from unittest.mock import patch
+
 import pytest
 import time_machine
+from django.db import OperationalError
 from django.utils import timezone
 
 from loyalty import earning, ledger
-from loyalty.earning import settling
+from loyalty.earning import intake, settling
+from loyalty.exceptions import BalanceLimitExceeded, LedgerBusy
 from loyalty.identity import Identity
 from loyalty.models import (
     Customer,
@@ -429,3 +433,35 @@ def test_a_buyer_is_written_to_in_the_language_of_the_checkout_unless_another_is
 
     languages = Customer.objects.order_by("email").values_list("email", "language")
     assert list(languages) == [("ana@example.com", "es"), ("bia@example.com", "en")]
+
+
+def test_what_the_ledger_refuses_again_and_again_is_told_and_tried_again_a_day_later() -> None:
+    program = make_earning_program(usable_after_days=0)
+    make_rule(program)
+    order = invoiced(an_order(100_00))
+
+    with (
+        time_machine.travel(START + 2 * DAY, tick=False),
+        patch.object(ledger, "credit", side_effect=BalanceLimitExceeded),
+    ):
+        take(program.store, order)
+
+    row = ShopOrder.objects.get()
+    assert Earning.objects.get().problem == "balance_limit_exceeded"
+    assert (row.settled_version, row.due_at) == (row.version, START + 3 * DAY)
+    with time_machine.travel(START + 3 * DAY, tick=False):
+        assert earning.settle_due() == 1
+    assert points(program) == {"due": 100, "credited": 100}
+    assert Earning.objects.get().problem == ""
+
+
+def test_an_order_whose_lock_is_not_to_be_had_is_for_later() -> None:
+    program = make_earning_program()
+
+    with (
+        patch.object(intake, "_locked", side_effect=OperationalError("lock timeout")),
+        pytest.raises(LedgerBusy),
+    ):
+        earning.record(program.store, an_order())
+
+    assert not ShopOrder.objects.exists()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import OperationalError
@@ -100,6 +101,24 @@ def test_two_merges_in_opposite_directions_end_in_one(
     assert errors(results) == [AlreadyMerged]
     assert {fresh(card).owner for card in cards} == {made.into}
     assert sorted(buckets(card).get("available", 0) for card in cards) == [0, 200]
+
+
+def test_a_card_that_is_given_while_the_others_are_locked_goes_along(
+    loyalty: Program, ana: Customer, twin: Customer
+) -> None:
+    gifts, lock = make_program(loyalty.store), merging._lock
+    given: list[GiftCard] = []
+
+    def late(*asked: Any) -> Any:
+        if not given:
+            given.extend(race([partial(make_card, gifts, balance=9, owner=ana)]))
+        return lock(*asked)
+
+    with patch.object(merging, "_lock", late):
+        merged = make_merge(ana, twin)
+
+    assert fresh(given[0]).owner == twin
+    assert merged.cards == {str(given[0].pk): None}
 
 
 def test_merges_of_a_ring_of_customers_end_without_a_circle(
