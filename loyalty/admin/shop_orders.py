@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty import audit
 from loyalty.admin.actions import ActionURLs
+from loyalty.admin.approvals import refusal_in_words
 from loyalty.admin.base import NOTHING, ReadOnlyAdmin, Recent, badge, link, moment
 from loyalty.admin.columns import linked, order_link
 from loyalty.admin.earning_pages import earning_page, has, need
-from loyalty.admin.approvals import refusal_in_words
 from loyalty.admin.earning_texts import OBSTACLES, shown_earned, shown_units, told
 from loyalty.admin.formats import shown_moment, shown_money
 from loyalty.admin.forms.earning import WindowForm
