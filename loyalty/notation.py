@@ -1,15 +1,17 @@
 """How people write money and numbers in the language they read: nothing else writes them.
 
-Symbol, sign and their places are those of Unicode's CLDR in the plain language (`pt_BR`, `es`,
-`en`), where no two currencies share a symbol. All digits are shown: nothing is rounded. The sign is
-a real minus, because a line may break after a hyphen; at the spaces none breaks either.
+Symbol, sign and their places are those of Unicode's CLDR: staff read those of the plain language
+(`pt_BR`, `es`, `en`), where no two currencies share a symbol, a shopper those of the currency's
+country. All digits are shown: nothing is rounded. The sign is a real minus, because a line may
+break after a hyphen; at the spaces none breaks either.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from functools import lru_cache
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.numbers import get_currency_symbol
 from django.utils.formats import get_format
 from django.utils.translation import get_language, to_locale
@@ -23,6 +25,14 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 def shown_money(units: int, currency: str, exponent: int) -> str:
     """Units as exact money: `R$ 1.234,56`, `1.234,56 BRL`, `R$1,234.56`; the sign comes first."""
     return _money(to_decimal(units, exponent=exponent), currency, exponent)
+
+
+def shoppers_money(units: int, currency: str, exponent: int) -> str:
+    """The same for a shopper, as the currency's own country writes it in their language: `$9.990`.
+
+    A shopper reads of one store, and of its money only.
+    """
+    return _money(to_decimal(units, exponent=exponent), currency, exponent, country=currency[:2])
 
 
 def written_money(amount: Decimal, currency: str) -> str:
@@ -57,9 +67,9 @@ def symbol_of(currency: str) -> str:
     return get_currency_symbol(currency, _locale(get_language()))
 
 
-def _money(amount: Decimal, currency: str, digits: int) -> str:
+def _money(amount: Decimal, currency: str, digits: int, *, country: str = "") -> str:
     language = get_language()
-    before, after = _around(language, currency)[amount < 0]
+    before, after = _around(language, currency, country)[amount < 0]
     return f"{before}{_written(amount.copy_abs(), digits, language)}{after}"
 
 
@@ -88,9 +98,11 @@ def _percent_sign(language: str | None) -> str:
 
 
 @lru_cache
-def _around(language: str | None, currency: str) -> tuple[tuple[str, str], tuple[str, str]]:
+def _around(
+    language: str | None, currency: str, country: str
+) -> tuple[tuple[str, str], tuple[str, str]]:
     """What stands before and after an amount, and what does when it is below zero."""
-    locale = _locale(language)
+    locale = _locale(language, country)
     pattern = locale.currency_formats["standard"]
     symbol = get_currency_symbol(currency, locale)
     # CLDR keeps letters off the digits (ARS 10.00), a sign not (R$10.00); Babel leaves that out.
@@ -105,5 +117,9 @@ def _around(language: str | None, currency: str) -> tuple[tuple[str, str], tuple
     return above, below
 
 
-def _locale(language: str | None) -> Locale:
-    return Locale.parse(to_locale(language or "en"))
+def _locale(language: str | None, country: str = "") -> Locale:
+    """The language as a country writes it, where that is known; else the plain one."""
+    plain = Locale.parse(to_locale(language or "en"))
+    with suppress(UnknownLocaleError):
+        return Locale(plain.language, country) if country else plain
+    return plain

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from loyalty.models import Customer, GiftCard, Program, Store, point_units_of
 from loyalty.money import exponent_of
-from loyalty.notation import shown_count, shown_money
+from loyalty.notation import shoppers_money, shown_count
 
 
 def amount(units: int, program: Program, *, currency: str, exponent: int) -> str:
@@ -23,9 +23,9 @@ def amount(units: int, program: Program, *, currency: str, exponent: int) -> str
 
 def _written(units: int, program: Program, point: int | None, currency: str, exponent: int) -> str:
     if not point:
-        return shown_money(units, currency, exponent)
+        return shoppers_money(units, currency, exponent)
     digits = exponent_of(currency)
-    worth = shown_money(units // 10 ** (exponent - digits), currency, digits)
+    worth = shoppers_money(units // 10 ** (exponent - digits), currency, digits)
     return f"{shown_count(units // point)} {program.unit_name} ({worth})"
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import override, to_locale
 
 from loyalty.money import EXPONENTS, to_decimal
 from loyalty.notation import (
+    shoppers_money,
     shown_count,
     shown_decimal,
     shown_money,
@@ -53,6 +54,28 @@ def test_money_as_the_language_writes_it(
 ) -> None:
     with override(language):
         assert seen(shown_money(units, currency, exponent)) == text
+
+
+@pytest.mark.parametrize(
+    ("language", "currency", "units", "exponent", "text"),
+    [
+        ("pt-br", "BRL", 123_456, 2, "R$~1.234,56"),
+        ("es", "ARS", 123_450, 2, "$1.234,50"),
+        ("es", "CLP", 9_990, 0, "$9.990"),
+        ("es", "CLP", -9_990, 0, "$-9.990"),
+        ("es", "MXN", 1_000, 2, "$10,00"),
+        ("es", "PEN", 1_000, 2, "S/~10,00"),
+        ("es", "EUR", 1_000, 2, "10,00~€"),
+        ("es", "BRL", 1_000, 2, "R$10,00"),
+        ("en", "CLP", 9_990, 0, "CLP~9,990"),
+        ("pt-br", "USD", 1_000, 2, "US$~10,00"),
+    ],
+)
+def test_a_shopper_reads_money_as_the_country_writes_it(
+    language: str, currency: str, units: int, exponent: int, text: str
+) -> None:
+    with override(language):
+        assert seen(shoppers_money(units, currency, exponent)) == text
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_a_test_goes_to_whoever_asks_with_made_up_figures() -> None:
     assert notifications.send_due() == {"sent": 1}
     [email] = mail.outbox
     assert email.to == ["ines@store.example"]
-    assert email.subject == "Tienes 100,00 BRL para gastar en Casa Aurora"
+    assert email.subject == "Tienes R$100,00 para gastar en Casa Aurora"
     assert "XXXX-XXXX-XXXX-XXXX" in str(email.body)
     assert AuditEvent.objects.filter(action="message_tested").count() == 1
     assert not AuditEvent.objects.filter(action="code_mailed").exists()

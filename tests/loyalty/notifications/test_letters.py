@@ -118,7 +118,7 @@ def test_points_are_told_as_points() -> None:
     ("language", "subject", "lang"),
     [
         ("pt-br", "Você tem R$ 1.234,50 para gastar em Casa Aurora", "pt-br"),
-        ("es", "Tienes 1.234,50 BRL para gastar en Casa Aurora", "es"),
+        ("es", "Tienes R$1.234,50 para gastar en Casa Aurora", "es"),
         ("en", "You have R$1,234.50 to spend at Casa Aurora", "en"),
     ],
 )
@@ -137,7 +137,7 @@ def test_in_the_stores_language_when_the_customers_is_not_known() -> None:
     program = make_writing_program(make_store(name="Casa Aurora", language="es"))
     make_announced_card(program)
 
-    assert sent().subject == "Tienes 50,00 BRL para gastar en Casa Aurora"
+    assert sent().subject == "Tienes R$50,00 para gastar en Casa Aurora"
 
 
 def test_a_programs_own_words() -> None:

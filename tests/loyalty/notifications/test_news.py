@@ -434,9 +434,9 @@ def test_a_tier_that_is_another_one_by_now_is_not_told(program: Program) -> None
         (
             "es",
             [
-                "Ganaste 1.200 pontos (3,00 BRL) en Casa Aurora",
+                "Ganaste 1.200 pontos (R$3,00) en Casa Aurora",
                 "Alcanzaste el nivel Gold en Casa Aurora",
-                "Ya puedes usar 1.200 pontos (3,00 BRL) en Casa Aurora",
+                "Ya puedes usar 1.200 pontos (R$3,00) en Casa Aurora",
             ],
         ),
     ],
