@@ -179,14 +179,14 @@ class Model(People):
         return call.amount
 
     def _authorize(self, card: Card, call: Call, now: datetime.datetime) -> int:
-        usable = card.usable(now)
+        usable, buyer = card.usable(now), self.person(call.buyer)
         for wrong, code in (
             (card.status == "closed", "card_closed"),
             (card.status == "blocked", "card_blocked"),
             (now < card.valid_from, "card_not_yet_valid"),
             (card.is_expired(now), "card_expired"),
             (call.token == "wrong", "wrong_token"),
-            (self._is_for_another(card, call.buyer), "wrong_owner"),
+            (card.restricted and buyer and card.owner not in {"", buyer}, "wrong_owner"),
             (not card.reusable and self._has_open_purchase(call.card), "single_use_card_spent"),
             (call.amount > sum(lot.remaining for lot in usable), "insufficient_balance"),
         ):
@@ -197,10 +197,6 @@ class Model(People):
         card.totals["held"] += call.amount
         self.transactions.append(Transaction("debit", call.card, call.amount, shares))
         return call.amount
-
-    def _is_for_another(self, card: Card, buyer: str) -> bool:
-        known = card.owner and buyer
-        return bool(card.restricted and known and self.person(buyer) != card.owner)
 
     def _has_open_purchase(self, number: int) -> bool:
         return any(
@@ -440,9 +436,7 @@ class Model(People):
         return total
 
     def _change_owner(self, card: Card, call: Call, _now: datetime.datetime) -> int:
-        if call.buyer == "stranger":
-            raise Refusal("unknown_customer", "refused")
-        if call.buyer in self.merged:
+        if call.buyer in {"stranger", *self.merged}:
             raise Refusal("unknown_customer", "refused")
         if card.status == "closed":
             raise Refusal("card_closed")
