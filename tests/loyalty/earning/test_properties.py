@@ -108,17 +108,22 @@ LIVES: tuple[Steps, ...] = (
         *(("other", ""), ("do", "invoice"), ("wait", "usable"), ("merge", ""), ("part", "")),
         *(("merge", ""), ("do", "return"), ("part", ""), ("do", "cancel")),
     ),
-    (
-        *(("other", ""), ("do", "invoice"), ("hold", "half")),
-        *(("merge", ""), ("free", ""), ("part", "")),
-    ),
+    (("other", ""), ("do", "invoice"), ("block", ""), ("merge", ""), ("unblock", "")),
     (
         *(("other", ""), ("merge", ""), ("do", "invoice")),
         *(("part", ""), ("do", "cancel"), ("part", "")),
     ),
-    (("other", ""), ("do", "invoice"), ("block", ""), ("merge", ""), ("unblock", "")),
+    (
+        *(("other", ""), ("do", "invoice"), ("hold", "half")),
+        *(("merge", ""), ("free", ""), ("part", "")),
+    ),
     (("other", ""), ("do", "invoice"), ("worth", "50"), ("merge", ""), ("wait", "usable")),
     (("other", ""), ("do", "invoice"), ("merge", ""), ("worth", "50"), ("do", "return all")),
+    (("do", "invoice"), ("do", "deliver"), ("wait", "usable"), ("more", ""), ("do", "cancel")),
+    (
+        *(("do", "invoice"), ("wait", "usable"), ("spend", "all"), ("more", "")),
+        *(("wait", "usable"), ("more", ""), ("do", "cancel")),
+    ),
 )
 
 
@@ -413,6 +418,8 @@ class EarningMachine(RuleBasedStateMachine):
         other = "bia" if who != "bia" else "ana"
         if verb == "other":
             self.order(other, (100_00, 0), 0, "1", state="invoiced")
+        elif verb == "more":
+            self.order(who, (100_00, 0), 0, "1", state="invoiced")
         elif verb == "merge":
             self.merge(who, other)
         elif verb == "part" and self.model.ledger.merges:
