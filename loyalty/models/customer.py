@@ -108,7 +108,9 @@ class Customer(models.Model):
                 name="customer_merged_into_another",
             ),
         ]
+        # The unique profiles above are those of some rows only: no search by profile can use them.
         indexes = [
+            models.Index(fields=["store", "profile_id"], name="customer_profile"),
             models.Index(fields=["store", "email"], name="customer_email"),
             models.Index(fields=["store", "document"], name="customer_document"),
             models.Index(

@@ -1,7 +1,10 @@
 import itertools
+import re
 
 import pytest
+from django.db import connection
 from django.db.models import ProtectedError
+from django.db.transaction import atomic
 
 from loyalty.identity import Identity
 from loyalty.models import Customer, GiftCard, Store
@@ -144,3 +147,13 @@ def test_may_have_the_same_profile_in_another_store() -> None:
     customers = [make_customer(store, profile_id="P1") for store in stores]
 
     assert [customer.profile_id for customer in customers] == ["P1", "P1"]
+
+
+@pytest.mark.parametrize("field", ["profile_id", "email", "document", "corporate_document"])
+def test_is_found_by_an_index_whatever_is_known(field: str) -> None:
+    with atomic(), connection.cursor() as cursor:
+        # Of a few rows the planner would read all.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        plan = Customer.objects.filter(**{field: "x"}).order_by().explain()
+
+    assert re.search(rf"Index Cond: .*\b{field}\b", plan), plan
