@@ -328,7 +328,7 @@ def test_words_that_cannot_be_used_are_refused_next_to_their_field(
     ("language", "subject"),
     [
         ("pt-br", "Você tem R$ 100,00 para gastar em Casa Aurora"),
-        ("es", "Tienes 100,00 BRL para gastar en Casa Aurora"),
+        ("es", "Tienes R$100,00 para gastar en Casa Aurora"),
         ("en", "You have R$100.00 to spend at Casa Aurora"),
     ],
 )
