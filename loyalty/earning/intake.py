@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from django.utils import timezone
 
 from loyalty.ledger import locked_in_time
-from loyalty.models import Customer, Language, ShopOrder, Store
+from loyalty.models import Customer, Language, PointValueChange, ShopOrder, Store
 from loyalty.shop_orders import Order, OrderState, lines_from, rank
 from loyalty.wallets import customer_of
 
@@ -71,10 +71,36 @@ def _rank(row: ShopOrder) -> tuple[int, datetime.datetime, str]:
 def _take(row: ShopOrder, order: Order) -> None:
     row.state, row.status = order.state.value, order.status[:64]
     row.channel, row.currency = order.channel[:32], order.currency[:3]
-    row.changed_at, row.placed_at, row.paid_at = order.changed_at, order.placed_at, order.paid_at
+    row.changed_at, row.placed_at, row.paid_at = (
+        order.changed_at,
+        order.placed_at,
+        _paid_at(row, order),
+    )
     row.invoiced_at, row.delivered_at = order.invoiced_at, order.delivered_at
     row.digest, row.facts = order.digest, order.facts
     row.total, row.kept = order.total, order.kept
+
+
+def _paid_at(row: ShopOrder, order: Order) -> datetime.datetime | None:
+    """When it was paid. What it earned is counted in points of that day.
+
+    So whatever the store says later, the day is not lost, and stays on its side of a change of the
+    point value by which points were kept: else the same points would be given or taken twice.
+    """
+    known, told = row.paid_at, order.paid_at
+    if known is None or known == told or not row.earnings.exists():
+        return told
+    return known if told is None or _are_points_kept_between(row, known, told) else told
+
+
+def _are_points_kept_between(row: ShopOrder, *instants: datetime.datetime) -> bool:
+    """Whether a program in which the order earned changed its point value so, between them."""
+    return PointValueChange.objects.filter(
+        program__earning_rules__earnings__order=row,
+        policy=PointValueChange.Policy.KEEP_POINTS,
+        changed_at__gt=min(instants),
+        changed_at__lte=max(instants),
+    ).exists()
 
 
 def _buyer(store: Store, order: Order) -> Customer | None:

@@ -71,6 +71,8 @@ class Desk:
 
     def check(self) -> None:
         """The browser had nothing to complain about, and the page is accessible."""
+        # A click waits until the next page begins, not until it is there.
+        self.page.wait_for_load_state()
         assert self.complaints == []
         found = Axe().run(self.page)
         self.complaints.clear()  # of axe's own style

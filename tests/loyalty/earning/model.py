@@ -6,6 +6,7 @@ missing until nothing is (`following`). Wallets are those of the ledger's own mo
 """
 
 import datetime
+from dataclasses import replace
 
 from tests.loyalty.earning.facts import Change, Sight
 from tests.loyalty.earning.following import Following
@@ -33,10 +34,23 @@ class Model(Following):
         self.whose.setdefault(sight.number, self.ledger.person(sight.customer))
         if known is None or self._age(known) < self._age(sight):
             self.seen["newer sight"] += 1
-            self.orders[sight.number] = sight
+            self.orders[sight.number] = self._on_its_day(known, sight)
         else:
             self.seen["same sight again" if known == sight else "older sight"] += 1
         self.settle(sight.number, now)
+
+    def _on_its_day(self, known: Sight | None, sight: Sight) -> Sight:
+        """What earned was paid, on one side of each change that kept the points."""
+        if known is None or known.paid is None or known.paid == sight.paid:
+            return sight
+        if not any(number == sight.number for number, _, _ in self.earnings):
+            return sight
+        kept = sight.paid is None or any(
+            each.keeps_points and (known.paid < each.at) != (sight.paid < each.at)
+            for each in self.changes
+        )
+        self.seen["the day of the payment stays"] += kept
+        return replace(sight, paid=known.paid) if kept else sight
 
     def settle(self, number: int, now: datetime.datetime) -> None:
         """Judge the customer's orders as they are now, and have the wallet follow."""

@@ -1,5 +1,6 @@
 """What orders earn when a point becomes worth something else: before, meanwhile and after."""
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
@@ -44,6 +45,7 @@ from tests.loyalty.earning.builders import (
     invoiced,
     make_earning_program,
     make_rule,
+    replaced,
     returned,
     take,
 )
@@ -211,6 +213,32 @@ def test_takes_back_no_more_points_than_were_earned(
     row = Earning.objects.get(order__order_id=spent.order_id)
     waived = 1250 if take_back == "waive" else 0
     assert (row.taken, row.forgiven, row.owed) == (1250, waived, 1250 - waived)
+
+
+@pytest.mark.parametrize("policy", [KEEP_MONEY, KEEP_POINTS])
+@pytest.mark.parametrize(("first", "then"), [(START, CHANGE + HOUR), (CHANGE + HOUR, START)])
+def test_an_order_whose_payment_is_dated_anew_across_the_change_earns_once(
+    first: datetime.datetime, then: datetime.datetime, policy: str, clock: Traveller
+) -> None:
+    program = make_earning_program(usable_after_days=0)
+    make_rule(program)
+    order = invoiced(an_order(100_00, paid=first))
+    if first < CHANGE:
+        take(program.store, order)
+    clock.move_to(CHANGE)
+    change(program, 50, policy)
+    run()
+    clock.move_to(CHANGE + 5 * DAY)
+    take(program.store, order)
+    dated_anew = replaced(order, paid_at=then, changed_at=order.changed_at + DAY)
+
+    take(program.store, dated_anew)
+
+    kept = policy == KEEP_MONEY and then < CHANGE
+    assert points_on_the_wallet(program) == (50 if kept else 100)
+    take(program.store, canceled(dated_anew))
+    assert points_on_the_wallet(program) == 0
+    assert Earning.objects.get().owed == 0
 
 
 def test_takes_what_is_owed_from_the_next_earning_in_points_of_now(

@@ -58,7 +58,7 @@ REACHED = {
     *("merged", "credit went to another wallet", "taken from where it went"),
     *("parted", "credit came back from another wallet", "merge_touched"),
     *("points of since stand in the way", "already_merged", "wallet_blocked"),
-    *("point_value_under_way", "earned of both"),
+    *("point_value_under_way", "earned of both", "the day of the payment stays"),
 }
 
 Steps: TypeAlias = tuple[tuple[str, str], ...]
@@ -104,6 +104,10 @@ LIVES: tuple[Steps, ...] = (
     (("do", "invoice"), ("wait", "usable"), ("worth", "10"), ("spend", "half"), ("do", "cancel")),
     (("do", "invoice"), ("wait", "usable"), ("money", "10"), ("worth", "25"), ("do", "return")),
     (("do", "invoice"), ("worth", "50"), ("wait", "expiry"), ("worth", "25"), ("do", "cancel")),
+    (
+        *(("worth", "50"), ("more", ""), ("do", "invoice"), ("wait", "usable")),
+        *(("do", "dated anew"), ("do", "undated")),
+    ),
     (
         *(("other", ""), ("do", "invoice"), ("wait", "usable"), ("merge", ""), ("part", "")),
         *(("merge", ""), ("do", "return"), ("part", ""), ("do", "cancel")),
@@ -222,8 +226,6 @@ class EarningMachine(RuleBasedStateMachine):
         sights = self.told[-1 - number % len(self.told)]
         last = sights[-1]
         if change not in POSSIBLE["delivered" if last.delivered else last.state]:
-            return
-        if change in {"undated", "dated anew"} and self.model.changes:
             return
         first, second = last.values
         cheaper = (first * 9 // 10, second)
