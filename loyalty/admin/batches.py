@@ -4,7 +4,6 @@ Credit for many customers goes the same way; its own part is in `loyalty.admin.c
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -40,6 +39,7 @@ from loyalty.admin.figures import Scale, money_of
 from loyalty.admin.formats import shown_count
 from loyalty.admin.forms.base import ActionForm, DayField
 from loyalty.admin.money_field import MoneyField
+from loyalty.admin.parts import Tile
 from loyalty.batches import MAX_CARDS, Plan
 from loyalty.exceptions import LedgerError
 from loyalty.models import Approval, AuditAction, Batch, GiftCard, Job, Program, Reason
@@ -154,15 +154,6 @@ class BatchForm(forms.Form):
                 ),
                 created_by=user,
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One figure of a batch."""
-
-    label: StrOrPromise
-    figure: str
-    note: str = ""
 
 
 @admin.register(Batch)
@@ -369,7 +360,7 @@ def _approval_of(batch: Batch) -> str:
 
 def _tiles(batch: Batch) -> list[Tile]:
     if batch.source == Batch.Source.CREDIT:
-        return [Tile(*each) for each in credit_figures(batch)]
+        return credit_figures(batch)
     scale = _scale(batch)
     tiles = [
         Tile(_("cards"), shown_count(batch.count)),

@@ -41,6 +41,7 @@ from loyalty.admin.pages import StoryPage, key_of, may_see
 from loyalty.admin.parts import (
     Fact,
     Purchase,
+    Tile,
     events_of,
     fact_of,
     open_approvals,
@@ -166,15 +167,6 @@ class GrantLine:
     first_day: str
     last_day: str
     parts: Sequence[Fact]
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """An amount of the card; of points, what they are worth below."""
-
-    label: StrOrPromise
-    figure: str
-    note: str
 
 
 def _amounts(card: GiftCard) -> list[Tile]:

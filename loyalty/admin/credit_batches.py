@@ -26,6 +26,7 @@ from loyalty.admin.filters import Choice, PartOfFilter
 from loyalty.admin.formats import shown_count, shown_money, shown_points
 from loyalty.admin.forms.many import FilterForm, ListForm, ManyForm
 from loyalty.admin.lists import LargeList
+from loyalty.admin.parts import Tile
 from loyalty.batches import Selection
 from loyalty.exceptions import LedgerError
 from loyalty.models import AuditAction, Batch, BatchOwner, Program
@@ -125,13 +126,13 @@ def credit_context(batch: Batch) -> dict[str, object]:
     }
 
 
-def credit_figures(batch: Batch) -> list[tuple[StrOrPromise, str, str]]:
-    """What it comes to, and what became of it: label, figure, and what stands below."""
+def credit_figures(batch: Batch) -> list[Tile]:
+    """What it comes to, and what became of it."""
     found, program = batches.outcome(batch), batch.program
     figures = [
-        (_("customers"), shown_count(batch.count), ""),
+        Tile(_("customers"), shown_count(batch.count)),
         _amount(_("total amount"), batch.total, program),
-        (_("left out"), shown_count(found.skipped), ""),
+        Tile(_("left out"), shown_count(found.skipped)),
     ]
     if batch.status in {Batch.Status.DRAFT, Batch.Status.WAITING, Batch.Status.DISCARDED}:
         return figures
@@ -140,16 +141,16 @@ def credit_figures(batch: Batch) -> list[tuple[StrOrPromise, str, str]]:
         _amount(
             _("given to %(count)s") % {"count": shown_count(found.given)}, found.credited, program
         ),
-        (_("not given"), shown_count(found.refused), ""),
+        Tile(_("not given"), shown_count(found.refused)),
         _amount(_("unspent"), found.unspent, program),
     ]
 
 
-def _amount(label: StrOrPromise, units: int, program: Program) -> tuple[StrOrPromise, str, str]:
+def _amount(label: StrOrPromise, units: int, program: Program) -> Tile:
     """A tile of points has what they are worth below them."""
     worth = shown_money(units, program.store.currency, program.exponent)
     points = shown_points(units, program)
-    return (label, points, worth) if points else (label, worth, "")
+    return Tile(label, points, worth) if points else Tile(label, worth)
 
 
 def state_in_a_word(batch: Batch) -> StrOrPromise:

@@ -27,6 +27,15 @@ class Fact:
     url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A figure that stands alone, with what is said below it: of points what they are worth."""
+
+    label: StrOrPromise
+    figure: str
+    note: str = ""
+
+
 def fact_of(label: StrOrPromise, row: Model) -> Fact:
     """A related row, leading to its page."""
     return Fact(label, row, page_of(row))

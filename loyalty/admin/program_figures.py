@@ -24,6 +24,7 @@ from loyalty.admin.book_pages import (
     number_cell,
     percent_text,
 )
+from loyalty.admin.parts import Tile
 from loyalty.admin.program_pages import (
     SEE,
     File,
@@ -154,13 +155,13 @@ class _Shown:
             "now": now.point_text(),
         }
 
-    def tiles(self, pending: Pending) -> list[tuple[StrOrPromise, str, str]]:
-        """The figures of the period at a glance: label, figure, and what stands below."""
+    def tiles(self, pending: Pending) -> list[Tile]:
+        """The figures of the period at a glance."""
         whole, ever = self.found.whole, self.found.ever
         new, open_now = self._new_members(), self._open_members()
         waiting = pending.waits + pending.booked
         return [
-            (
+            Tile(
                 _("members now"),
                 str(number_cell(open_now).text),
                 str(_("%(number)s new in the period") % {"number": number_cell(new).text}),
@@ -169,7 +170,7 @@ class _Shown:
             self._tile(_("spent"), whole.used),
             self._tile(_("expired"), whole.expired),
             self._tile(_("taken back"), whole.taken_back),
-            (
+            Tile(
                 _("redemption rate"),
                 _rate(whole),
                 str(_("%(rate)s since the beginning") % {"rate": _rate(ever)}),
@@ -178,11 +179,9 @@ class _Shown:
             self._tile(_("owed after the period"), whole.closing),
         ]
 
-    def _tile(
-        self, label: StrOrPromise, amount: int, unit: Unit | None = None
-    ) -> tuple[StrOrPromise, str, str]:
+    def _tile(self, label: StrOrPromise, amount: int, unit: Unit | None = None) -> Tile:
         unit = unit or self.unit
-        return label, unit.text(amount), unit.beside(amount)
+        return Tile(label, unit.text(amount), unit.beside(amount))
 
     def owed(self, at: datetime.datetime | None) -> Table:
         """What the store owes as of the instant."""
